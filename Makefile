@@ -1,0 +1,68 @@
+# The only commands to remember. A Python of 3.11 or newer is all that they need.
+
+PORT ?= 8000
+export PORT
+
+find_python = for each in python3.13 python3.12 python3.11 python3; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$each"; break; }; done
+ifndef PYTHON
+PYTHON := $(shell $(find_python))
+endif
+ifeq ($(strip $(PYTHON)),)
+$(error Tollgate needs Python 3.11 or newer: install one (Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python) and run make again)
+endif
+
+BIN := .venv/bin
+SAM := .local/sam/bin/sam
+TEMPLATE_CHECK := $(BIN)/python -m tests.deployment.check_template
+export PYTHONPATH := layers/common:.
+
+.PHONY: run test check journey screenshots bench lock build deploy setup clean
+
+run: ## start everything on http://localhost:$(PORT); Ctrl-C stops it
+	@exec $(PYTHON) -m local.launch run
+
+test: setup ## unit, integration, journeys and deployment, on ports and data of their own
+	@$(BIN)/python -m tests.browser
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+
+check: setup ## style, types, architecture, template
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(TEMPLATE_CHECK)
+
+journey: setup ## a person's whole way, over HTTP, against a running stack or one of its own
+	@$(BIN)/python -m tests.journeys.journey
+
+screenshots: setup ## the Studio's pictures in docs/
+	@$(BIN)/python -m tests.journeys.screenshots
+
+bench: setup ## each figure that the README claims, one JSON line each
+	@for each in cold_start first_delta; do $(BIN)/python -m bench.$$each || exit 1; done
+
+lock: setup ## every lock from its .in file
+	for each in requirements local/locks/ministack local/locks/sam; do \
+		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-header --quiet $$each.in -o $$each.txt || exit 1; done
+	$(MAKE) lock-deployed
+
+$(SAM): local/locks/sam.txt | setup
+	$(PYTHON) -m venv .local/sam
+	$(BIN)/uv pip sync --quiet --python .local/sam/bin/python --require-hashes local/locks/sam.txt
+	@touch $@
+
+build: $(SAM) ## what is deployed, in .aws-sam/
+	$(SAM) build
+
+deploy: build ## ENV=preview, staging or production, as in samconfig.toml
+	$(SAM) deploy --config-env $(or $(ENV),preview)
+
+setup:
+	@$(PYTHON) -m local.launch setup
+
+clean: ## forget everything that the laptop's stack has kept
+	rm -rf .local
+
+include build.mk
