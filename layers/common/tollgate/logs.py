@@ -1,0 +1,24 @@
+"""One structured line to standard output, which CloudWatch can search by its members.
+
+A line holds ids, kinds and places: never a prompt, a cookie, a token, an address or an exception's
+message, which may quote any of them.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.logging import Logger
+
+
+@cache
+def logger() -> "Logger":
+    """Made at the first line, which most requests never write: its import costs a cold start."""
+    from aws_lambda_powertools.logging import Logger
+
+    return Logger(service="tollgate")
+
+
+def raise_alarm(kind: str, **ids: str | None) -> None:
+    """Tells a person to look: the template counts lines with `Alarm`, and alarms on the first."""
+    logger().error(kind, extra={"Alarm": 1, **ids})
