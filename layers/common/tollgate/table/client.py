@@ -1,0 +1,265 @@
+"""The one way to DynamoDB: botocore's client with its faults translated into three facts.
+
+A condition did not hold (`ConditionFailed`, `Cancelled`), or nobody knows (`Unavailable`).
+Expressions stay with their use cases, in sight; this module adds the table's name, deadlines and
+the retries that botocore leaves out (transactions that met another writer).
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tollgate.table.keys import Key
+
+Value = Mapping[str, Any]
+Item = Mapping[str, Value]
+
+_CONFLICT_TRIES = 6
+_CONFLICT_PAUSE_SECONDS = 0.02
+
+
+class ConditionFailed(Exception):
+    """The write's condition was false; `item` is what stood there (None: nothing did)."""
+
+    def __init__(self, item: Item | None) -> None:
+        super().__init__("the condition did not hold")
+        self.item = item
+
+
+class Cancelled(Exception):
+    """A transaction wrote nothing: `failed` holds, by the action's place, the item whose condition
+    was false.
+    """
+
+    def __init__(self, failed: Mapping[int, Item | None]) -> None:
+        super().__init__(f"conditions did not hold at {sorted(failed)}")
+        self.failed = failed
+
+
+class Unavailable(Exception):
+    """The store did not answer, or not in time: whether the write happened is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An UpdateItem by its three expressions, with every attribute name aliased."""
+
+    expression: str
+    names: Mapping[str, str]
+    values: Mapping[str, Value] = field(default_factory=dict)
+    condition: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "UpdateExpression": self.expression,
+            "ExpressionAttributeNames": dict(self.names),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if self.values:
+            arguments["ExpressionAttributeValues"] = dict(self.values)
+        if self.condition:
+            arguments["ConditionExpression"] = self.condition
+        return arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: Sequence[Item]
+    next_key: Item | None
+
+
+T = TypeVar("T")
+
+Action = Callable[[str], dict[str, Any]]
+"""One part of a transaction; it is given the table's name."""
+
+
+def put(item: Item, *, if_absent: bool = False) -> Action:
+    def action(table: str) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"TableName": table, "Item": dict(item)}
+        if if_absent:
+            arguments |= _IF_ABSENT
+        return {"Put": arguments}
+
+    return action
+
+
+def update(key: "Key", change: Update) -> Action:
+    return lambda table: {"Update": {"TableName": table, "Key": _key(key), **change.arguments()}}
+
+
+class Table:
+    """Reads are consistent and every call ends within ten seconds."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, key: "Key") -> Item | None:
+        with _faults():
+            answer = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def put(self, item: Item, *, if_absent: bool = False) -> None:
+        extra = _IF_ABSENT if if_absent else {}
+        _past_conflicts(
+            lambda: self._client.put_item(TableName=self._name, Item=dict(item), **extra)
+        )
+
+    def update(self, key: "Key", change: Update) -> Item:
+        """The item as it is after the change."""
+        arguments = change.arguments()
+
+        def write() -> Item:
+            answer = self._client.update_item(
+                TableName=self._name, Key=_key(key), ReturnValues="ALL_NEW", **arguments
+            )
+            item: Item = answer["Attributes"]
+            return item
+
+        return _past_conflicts(write)
+
+    def delete(self, key: "Key") -> Item | None:
+        """The item that stood there."""
+        answer = _past_conflicts(
+            lambda: self._client.delete_item(
+                TableName=self._name, Key=_key(key), ReturnValues="ALL_OLD"
+            )
+        )
+        item: Item | None = answer.get("Attributes") or None
+        return item
+
+    def transact(self, *actions: Action) -> None:
+        """All of the actions or none."""
+        items = [action(self._name) for action in actions]
+        _past_conflicts(lambda: self._client.transact_write_items(TransactItems=items))
+
+    def query(
+        self,
+        pk: str,
+        prefix: str,
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        start: Item | None = None,
+    ) -> Page:
+        arguments: dict[str, Any] = {
+            "KeyConditionExpression": "#pk = :pk AND begins_with(#sk, :prefix)",
+            "ExpressionAttributeNames": {"#pk": "pk", "#sk": "sk"},
+            "ExpressionAttributeValues": {":pk": {"S": pk}, ":prefix": {"S": prefix}},
+            "ScanIndexForward": not newest_first,
+            "ConsistentRead": True,
+        }
+        return self._page(arguments, limit, start)
+
+    def query_due(self, shard: str, *, limit: int, start: Item | None = None) -> Page:
+        """Keys of the gates that may have a period to close, from the sparse index `due`."""
+        arguments: dict[str, Any] = {
+            "IndexName": "due",
+            "KeyConditionExpression": "#due = :shard",
+            "ExpressionAttributeNames": {"#due": "due"},
+            "ExpressionAttributeValues": {":shard": {"S": shard}},
+        }
+        return self._page(arguments, limit, start)
+
+    def _page(self, arguments: dict[str, Any], limit: int | None, start: Item | None) -> Page:
+        if limit is not None:
+            arguments["Limit"] = limit
+        if start is not None:
+            arguments["ExclusiveStartKey"] = dict(start)
+        with _faults():
+            answer = self._client.query(TableName=self._name, **arguments)
+        return Page(answer["Items"], answer.get("LastEvaluatedKey"))
+
+
+def connect(name: str) -> Table:
+    """The table over a client of its own.
+
+    Region, endpoint and credentials come from the AWS_* environment.
+    """
+    import botocore.session
+    from botocore.config import Config
+
+    from tollgate.table.descriptions import OneService
+
+    config = Config(
+        connect_timeout=1,
+        read_timeout=2,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=50,
+        parameter_validation=False,
+    )
+    session = botocore.session.get_session()
+    session.register_component("data_loader", OneService(_SERVICE))
+    return Table(session.create_client(_SERVICE, config=config), name)
+
+
+_SERVICE = "dynamodb"
+_IF_ABSENT = {
+    "ConditionExpression": "attribute_not_exists(#pk)",
+    "ExpressionAttributeNames": {"#pk": "pk"},
+    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+}
+
+
+def _key(key: "Key") -> dict[str, Value]:
+    return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
+
+
+class _Conflicting(Exception):
+    pass
+
+
+def _past_conflicts(write: Callable[[], T]) -> T:
+    """botocore does not repeat what lost to a concurrent transaction: repeat it with jitter."""
+    for attempt in range(_CONFLICT_TRIES):
+        try:
+            with _faults():
+                return write()
+        except _Conflicting:
+            time.sleep(random.uniform(0, _CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter is no secret
+    raise Unavailable("conflicting writes did not cease")
+
+
+@contextmanager
+def _faults() -> "Iterator[None]":
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _translated(error.response) from error
+    except BotoCoreError as error:
+        raise Unavailable(type(error).__name__) from error
+
+
+def _translated(response: Mapping[str, Any]) -> Exception:
+    code = response.get("Error", {}).get("Code")
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed(response.get("Item"))
+    if code in {"TransactionConflictException", "TransactionInProgressException"}:
+        return _Conflicting()
+    if code == "TransactionCanceledException":
+        return _cancelled(response.get("CancellationReasons", []))
+    return Unavailable(str(code))
+
+
+def _cancelled(reasons: Sequence[Mapping[str, Any]]) -> Exception:
+    codes = [reason.get("Code") for reason in reasons]
+    failed = {
+        place: reason.get("Item")
+        for place, reason in enumerate(reasons)
+        if reason.get("Code") == "ConditionalCheckFailed"
+    }
+    if failed:
+        return Cancelled(failed)
+    if "TransactionConflict" in codes:
+        return _Conflicting()
+    return Unavailable(f"transaction cancelled: {sorted({str(code) for code in codes})}")

@@ -1,0 +1,83 @@
+"""Every key of the one table, so that no other module builds one by hand.
+
+Items of one tenant begin with that tenant's partition, which is what the roles'
+`dynamodb:LeadingKeys` rely on.
+"""
+
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    pk: str
+    sk: str
+
+
+def user(user_id: str) -> Key:
+    return Key(f"USER#{user_id}", "PROFILE")
+
+
+def user_membership(user_id: str, account_id: str) -> Key:
+    return Key(f"USER#{user_id}", f"MEMBERSHIP#{account_id}")
+
+
+def identity(provider: str, subject: str) -> Key:
+    return Key(f"IDENTITY#{provider}#{subject}", "IDENTITY")
+
+
+def email(normalised: str) -> Key:
+    return Key(f"EMAIL#{normalised}", "EMAIL")
+
+
+def login(state_hash: str) -> Key:
+    return Key(f"LOGIN#{state_hash}", "LOGIN")
+
+
+def account(account_id: str) -> Key:
+    return Key(f"ACCOUNT#{account_id}", "ACCOUNT")
+
+
+def member(account_id: str, user_id: str) -> Key:
+    return Key(f"ACCOUNT#{account_id}", f"MEMBER#{user_id}")
+
+
+def gate(account_id: str) -> Key:
+    return Key(f"ACCOUNT#{account_id}", "GATE")
+
+
+def closed_period(account_id: str, start: str) -> Key:
+    return Key(f"ACCOUNT#{account_id}", f"PERIOD#{start}")
+
+
+def receipt(account_id: str, generation_id: str) -> Key:
+    return Key(f"ACCOUNT#{account_id}", f"RECEIPT#{generation_id}")
+
+
+def usage_day(account_id: str, day: str, user_id: str, model: str) -> Key:
+    return Key(f"ACCOUNT#{account_id}", f"USAGE#{day}#{user_id}#{model}")
+
+
+def conversation(account_id: str, user_id: str, conversation_id: str) -> Key:
+    return Key(f"ACCOUNT#{account_id}#USER#{user_id}", f"CONVERSATION#{conversation_id}")
+
+
+def message(account_id: str, user_id: str, conversation_id: str, order: str) -> Key:
+    return Key(
+        f"ACCOUNT#{account_id}#USER#{user_id}#CONVERSATION#{conversation_id}", f"MESSAGE#{order}"
+    )
+
+
+def customer(customer_id: str) -> Key:
+    return Key(f"CUSTOMER#{customer_id}", "CUSTOMER")
+
+
+def stripe_event(event_id: str) -> Key:
+    return Key(f"EVENT#stripe#{event_id}", "EVENT")
+
+
+def idempotency(account_id: str, route: str, key: str) -> Key:
+    return Key(f"IDEMPOTENCY#{account_id}#{route}#{key}", "KEY")
+
+
+def health() -> Key:
+    """Never written: reading it proves that the table answers."""
+    return Key("HEALTH#", "HEALTH")
