@@ -1,0 +1,43 @@
+"""Changing what a gate allows, inside the caller's own transaction."""
+
+from datetime import datetime
+
+from tollgate.catalogue import Plan
+from tollgate.quota.periods import Anchor, change_anchor
+from tollgate.table.client import Update
+from tollgate.tenancy.gate import Limits, Tenant, milliseconds, number
+
+
+def changed(
+    tenant: Tenant, plan: Plan, anchor_at: datetime | None, until: datetime | None, now: datetime
+) -> Limits:
+    """The limits of `plan` from `now` on.
+
+    A running period keeps its name and what was used in it.
+    """
+    anchor = change_anchor(Anchor.parse(tenant.limits.anchor), anchor_at, now)
+    return Limits.of(plan, str(anchor), None if until is None else milliseconds(until))
+
+
+def in_force(tenant: Tenant, plan: Plan) -> Limits:
+    """What the catalogue says today for this tenant's plan; a gate written under an older catalogue
+    differs.
+    """
+    return Limits.of(plan, tenant.limits.anchor, tenant.limits.until)
+
+
+def write_limits(tenant: Tenant, limits: Limits) -> Update:
+    """Sets every limit and a new version, if the gate is still at the version that `tenant` was
+    read at.
+    """
+    attributes = limits.attributes()
+    sets = [f"#{name} = :{name}" for name in attributes]
+    names = {f"#{name}": name for name in attributes} | {"#version": "version"}
+    values = {f":{name}": value for name, value in attributes.items()}
+    removes = "" if limits.metered else " REMOVE #metered"
+    return Update(
+        f"SET #version = :next, {', '.join(sets)}{removes}",
+        names | {"#metered": "metered"},
+        values | {":next": number(tenant.version + 1), ":seen": number(tenant.version)},
+        "#version = :seen",
+    )
