@@ -1,0 +1,152 @@
+"""One generation: admitted, opened at a provider, relayed.
+
+What fails before its first token costs nothing.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.to_thread import run_sync
+
+from tollgate.generation.conversations import Before, Conversations, Member
+from tollgate.generation.events import ProvidersUnavailable, Started
+from tollgate.generation.order import Order
+from tollgate.generation.prompt import Prompt
+from tollgate.generation.providers import Providers
+from tollgate.generation.relay import Answer, Ledger, Relay, settle_visit
+from tollgate.logs import logger
+from tollgate.quota.admission import Admission, Admitted, Hint, Visitor
+from tollgate.quota.extend_hold import extend_hold
+from tollgate.quota.gate import Gate
+from tollgate.quota.settlement import FAILED, Usage
+from tollgate.table import keys
+from tollgate.table.client import Unavailable
+
+_PARTS_AHEAD = 16
+_GIVE_BACK_SECONDS = 1.0
+
+
+class NotOpened(Exception):
+    """No provider began to answer; `gate` is what stands after day and tokens went back."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__("no provider began to answer")
+        self.gate = gate
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """`parts` are the bytes of the UI message stream; closing them stops the generation."""
+
+    admitted: Admitted
+    parts: MemoryObjectReceiveStream[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """`running` keeps the relays alive: they outlast the requests that began them."""
+
+    ledger: Ledger
+    admission: Admission
+    providers: Providers
+    running: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def start(self, visitor: Visitor, hint: Hint, order: Order, seconds: float) -> Generation:
+        """Returns at the provider's first token; all of it together lasts `seconds` at most.
+
+        Errors: those of `Admission.admit` and of `Order.demand`, `NotOpened`.
+        """
+        ends = anyio.current_time() + seconds
+        catalogue = self.ledger.catalogue
+        try:
+            admitted = await run_sync(
+                self.admission.admit, visitor, hint, lambda plan: order.demand(catalogue, plan)
+            )
+        except Unavailable:
+            self._keep_running(run_sync(self._give_back, visitor))  # whether it was is unknown
+            raise
+        try:
+            before = await run_sync(self._before, visitor, order)
+            admitted, prompt = await run_sync(self._prompt, visitor, order, admitted, before)
+            answer, started = await self._open(order, admitted, prompt)
+        except ProvidersUnavailable as error:
+            raise NotOpened(await self._given_back(visitor) or admitted.gate) from error
+        except BaseException:
+            # Cancelled or failed, in whatever way: day and tokens go back before anybody hears.
+            with anyio.CancelScope(shield=True):
+                await self._given_back(visitor)
+            raise
+        sender, parts = anyio.create_memory_object_stream[bytes](_PARTS_AHEAD)
+        relay = Relay(self.ledger, visitor, order, admitted, before.replaced)
+        self._keep_running(relay.run(answer, started, prompt, sender, ends))
+        return Generation(admitted, parts)
+
+    def _keep_running(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        return task
+
+    async def _given_back(self, visitor: Visitor) -> Gate | None:
+        """None where the store is slow: the work goes on, and the client is not kept waiting."""
+        task = self._keep_running(run_sync(self._give_back, visitor))
+        await asyncio.wait({task}, timeout=_GIVE_BACK_SECONDS)
+        return task.result() if task.done() else None
+
+    def _before(self, visitor: Visitor, order: Order) -> Before:
+        """Earlier turns come from the store, so that a client cannot forge what was said."""
+        if not order.continued:
+            return Before()
+        return Conversations(self.ledger.table).before(
+            Member(visitor.account_id, visitor.user_id),
+            order.conversation_id,
+            order.question_id,
+            self.ledger.clock(),
+        )
+
+    def _prompt(
+        self, visitor: Visitor, order: Order, admitted: Admitted, before: Before
+    ) -> tuple[Admitted, Prompt]:
+        """The hold grows where the client posted less than was said, as many do on purpose.
+
+        Where the month has no room for that, the oldest turns are left out.
+        """
+        limit, turns = admitted.plan.input_tokens, before.turns
+        prompt = order.prompt(turns, limit)
+        missing = prompt.input_bound - admitted.hold.input_tokens
+        if missing > 0:
+            admitted = extend_hold(self.ledger.table, visitor, admitted, missing)
+        while prompt.input_bound > admitted.hold.input_tokens:
+            turns = turns[1:]
+            prompt = order.prompt(turns, limit)
+        return admitted, prompt
+
+    def _give_back(self, visitor: Visitor) -> Gate | None:
+        """By the hold as it stands, since what came of the last write to it may be unknown.
+
+        Where the store is out of reach, the hold is left to its reclaim.
+        """
+        try:
+            item = self.ledger.table.get(keys.gate(visitor.account_id))
+            gate = None if item is None else Gate.of(item)
+            hold = None if gate is None else gate.open.get(visitor.generation_id)
+            if hold is None:
+                return gate
+            usage = Usage(FAILED, hold.model, 0, 0, estimated=False)
+            return settle_visit(self.ledger, visitor, hold, usage)
+        except Unavailable:
+            logger().error("%s is left to its reclaim", visitor.generation_id)
+            return None
+
+    async def _open(
+        self, order: Order, admitted: Admitted, prompt: Prompt
+    ) -> tuple[Answer, Started]:
+        route = self.ledger.catalogue.route(order.alias, admitted.plan.id)
+        answer = self.providers.stream(route, prompt, admitted.output_tokens)
+        started = await anext(answer)
+        assert isinstance(started, Started)  # noqa: S101  what `stream` promises, for mypy
+        return answer, started
