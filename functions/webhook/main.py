@@ -1,0 +1,27 @@
+"""The deployed entry: clients are made once, in the init phase."""
+
+import os
+
+from functions.webhook.app import build
+from tollgate import catalogue
+from tollgate.billing.apply_subscription import Billing
+from tollgate.billing.stripe_gateway import StripeGateway
+from tollgate.clock import utc_now
+from tollgate.settings import Settings
+from tollgate.table.client import connect
+from tollgate.web.entry import entry
+from tollgate.web.site import Site
+
+_settings = Settings(os.environ)
+_stripe = StripeGateway.configured(_settings)
+
+handler = entry(
+    build(
+        billing=Billing(
+            connect(_settings.table), catalogue.load(_settings.plans), _stripe, utc_now
+        ),
+        site=Site.configured(_settings),
+        secrets=_settings.secrets("STRIPE_WEBHOOK_SECRET"),
+        livemode=_settings.livemode,
+    )
+)

@@ -1,0 +1,251 @@
+"""What an account may do now, from all of its Stripe subscriptions: one pure function.
+
+No event decides anything here, so that events may be lost, repeated or shuffled. Read `_standing`
+as a table, one line a status; the rest works out its dates and chooses between subscriptions.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+DUPLICATE = "duplicate_subscription"
+UNKNOWN_PRICE = "unknown_price"
+
+_LIVE = frozenset({"active", "trialing", "past_due", "unpaid", "paused"})
+_OVERDUE = frozenset({"past_due", "unpaid"})
+_FIRST_CHARGE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """`price_key` is the price's lookup key: None or a foreign one where it is no plan of ours."""
+
+    price_key: str | None
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """`due_at` is set only where the customer pays by hand; `reason` is Stripe's billing reason."""
+
+    status: str
+    reason: str
+    created_at: datetime
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscription in Stripe's words, without Stripe's types. All times are aware.
+
+    `invoice` is the newest, `owed` the oldest that is open: Stripe bills on who does not pay.
+    """
+
+    id: str
+    status: str
+    items: tuple[Item, ...]
+    created_at: datetime
+    anchor_at: datetime
+    cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    trial_end: datetime | None = None
+    paused_collection: str | None = None
+    invoice: Invoice | None = None
+    owed: Invoice | None = None
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.status in _OVERDUE
+
+    @property
+    def is_live(self) -> bool:
+        """It can be paid, resumed or cancelled still: a second one beside it would be a mistake."""
+        return self.status in _LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`plans` by price key; `order` from the lowest plan, which everybody has, to the highest."""
+
+    plans: Mapping[str, str]
+    order: tuple[str, ...]
+    grace: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """`until` is a deadline that holds without any further event; None where no end is known.
+
+    A plain renewal has none: its webhook may be late, and a payer must not lose the plan for that.
+    """
+
+    plan_id: str
+    price_key: str | None = None
+    status: str = "none"
+    until: datetime | None = None
+    grace_until: datetime | None = None
+    anchor_at: datetime | None = None
+    current_period_end: datetime | None = None
+    cancel_at_period_end: bool = False
+    subscription_id: str | None = None
+    why: str = "no subscription"
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Whether a subscription grants its plan, until when, and why."""
+
+    granted: bool
+    why: str
+    until: datetime | None = None
+    grace_until: datetime | None = None
+
+
+def entitlement(
+    subscriptions: Iterable[Subscription], old_plan: str, now: datetime, policy: Policy
+) -> Entitlement:
+    """The highest plan that any subscription grants at `now`, else the lowest plan of all.
+
+    `old_plan`, held before, matters only where all that is live has a price we do not know: that
+    plan stays, with an alarm, since a gap in the catalogue must not take what was paid for.
+    """
+    unique = {each.id: each for each in subscriptions}.values()
+    claims = [_entitled(each, old_plan, now, policy) for each in unique]
+    if not claims:
+        return Entitlement(policy.order[0])
+    return _with_alarms(max(claims, key=lambda claim: _precedence(claim, policy)), claims)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    entitlement: Entitlement
+    granted: bool
+    guessed: bool
+    created_at: datetime
+
+
+def _entitled(subscription: Subscription, old_plan: str, now: datetime, policy: Policy) -> _Claim:
+    item = _plan_item(subscription, policy)
+    known_plan = policy.plans.get(item.price_key or "") if item else None
+    standing = _standing(subscription, item, policy)
+    over = standing.until is not None and standing.until <= now
+    granted = standing.granted and not over
+    guessed = granted and known_plan is None
+    ending = subscription.cancel_at_period_end or subscription.cancel_at is not None
+    return _Claim(
+        Entitlement(
+            plan_id=(known_plan or old_plan) if granted else policy.order[0],
+            price_key=item.price_key if item else None,
+            status=subscription.status,
+            until=standing.until if granted else None,
+            grace_until=standing.grace_until,
+            anchor_at=subscription.anchor_at if granted else None,
+            current_period_end=item.period_end if item else None,
+            cancel_at_period_end=ending and subscription.is_live,
+            subscription_id=subscription.id,
+            why=f"{standing.why}, now over" if over else standing.why,
+            alarms=(UNKNOWN_PRICE,) if guessed else (),
+        ),
+        granted,
+        guessed,
+        subscription.created_at,
+    )
+
+
+def _standing(subscription: Subscription, item: Item | None, policy: Policy) -> _Standing:
+    ends = _announced_end(subscription, item)
+    match subscription.status:
+        case "trialing":
+            return _Standing(True, "on trial", ends)
+        case "active" if _first_payment_pending(subscription):
+            return _Standing(False, "its first payment is not through yet")
+        case "active" if subscription.paused_collection == "void":
+            paid_until = _paid_until(subscription, item)
+            return _Standing(True, "paused after this period", min(paid_until, ends or paid_until))
+        case "active":
+            return _Standing(True, "paid", ends)
+        case "past_due" | "unpaid" if _trial_did_not_convert(subscription):
+            return _Standing(False, "the first charge after the trial failed")
+        case "past_due" | "unpaid":
+            grace = _owed_since(subscription, item) + policy.grace
+            return _Standing(True, "a payment is overdue", min(grace, ends or grace), grace)
+        case status:  # incomplete, incomplete_expired, paused, canceled
+            return _Standing(False, status)
+
+
+def _plan_item(subscription: Subscription, policy: Policy) -> Item | None:
+    """The item of the highest plan; where none is ours, any one, for its dates."""
+
+    def rank(item: Item) -> tuple[int, str, datetime]:
+        plan = policy.plans.get(item.price_key or "")
+        place = -1 if plan is None else policy.order.index(plan)
+        return place, item.price_key or "", item.period_end
+
+    return max(subscription.items, key=rank, default=None)
+
+
+def _announced_end(subscription: Subscription, item: Item | None) -> datetime | None:
+    ends = [subscription.cancel_at] if subscription.cancel_at else []
+    if subscription.cancel_at_period_end and item is not None:
+        ends.append(item.period_end)
+    return min(ends, default=None)
+
+
+def _first_payment_pending(subscription: Subscription) -> bool:
+    """A bank debit is active days before its money arrives; who pays by hand is trusted."""
+    invoice = subscription.invoice
+    return (
+        invoice is not None
+        and invoice.reason == "subscription_create"
+        and invoice.status == "open"
+        and invoice.due_at is None
+    )
+
+
+def _paid_until(subscription: Subscription, item: Item | None) -> datetime:
+    """Stripe goes on counting periods while it voids their invoices: the newest may be unpaid."""
+    if item is None:
+        return subscription.created_at
+    paid = subscription.invoice is None or subscription.invoice.status == "paid"
+    return item.period_end if paid else item.period_start
+
+
+def _trial_did_not_convert(subscription: Subscription) -> bool:
+    """What is owed is the charge that the trial's end brought: nothing was ever paid."""
+    trial_end, owed = subscription.trial_end, subscription.owed or subscription.invoice
+    return (
+        trial_end is not None and owed is not None and owed.created_at <= trial_end + _FIRST_CHARGE
+    )
+
+
+def _owed_since(subscription: Subscription, item: Item | None) -> datetime:
+    """From the invoice and never from a clock, so that every reading finds the same deadline."""
+    owed = subscription.owed or subscription.invoice
+    if owed is not None:
+        return owed.due_at or owed.created_at
+    return item.period_start if item else subscription.created_at
+
+
+def _precedence(
+    claim: _Claim, policy: Policy
+) -> tuple[bool, bool, int, bool, float, datetime, str]:
+    """Granted, at a known price, the higher plan, the later end, the newer: no two are equal."""
+    found = claim.entitlement
+    return (
+        claim.granted,
+        not claim.guessed,
+        policy.order.index(found.plan_id) if found.plan_id in policy.order else 0,
+        found.until is None,
+        found.until.timestamp() if found.until else 0.0,
+        claim.created_at,
+        found.subscription_id or "",
+    )
+
+
+def _with_alarms(chosen: _Claim, claims: list[_Claim]) -> Entitlement:
+    alarms = {alarm for claim in claims for alarm in claim.entitlement.alarms}
+    if sum(claim.granted for claim in claims) > 1:
+        alarms.add(DUPLICATE)
+    return replace(chosen.entitlement, alarms=tuple(sorted(alarms)))

@@ -1,0 +1,53 @@
+"""What billing keeps beside the account's projection."""
+
+from datetime import datetime, timedelta
+
+from pynamodb.attributes import UnicodeAttribute
+
+from tollgate.table import keys
+from tollgate.table.record import Record
+
+MARKER_LIFETIME = timedelta(days=35)
+"""Longer than Stripe retries an event (3 days) or lists it for sending again (30)."""
+
+
+class Customer(Record):
+    """Which account a Stripe customer pays for; written once."""
+
+    account_id = UnicodeAttribute()
+
+
+class EventMarker(Record):
+    """Proof that an event was applied, written in the same transaction as what it changed."""
+
+    account_id = UnicodeAttribute()
+    type = UnicodeAttribute()
+
+
+class Quarantined(Record):
+    """A signed event that could not be read, kept whole for a person to look at."""
+
+    body = UnicodeAttribute()
+
+
+def customer(customer_id: str, account_id: str) -> Customer:
+    return Customer.new(keys.customer(customer_id), account_id=account_id)
+
+
+def event_marker(event_id: str, event_type: str, account_id: str, now: datetime) -> EventMarker:
+    return EventMarker.new(
+        keys.stripe_event(event_id),
+        account_id=account_id,
+        type=event_type,
+        expires_at=_marker_end(now),
+    )
+
+
+def quarantined(digest: str, body: str, now: datetime) -> Quarantined:
+    """`digest` stands for the id that cannot be read, so that a redelivery finds its own item."""
+    key = keys.stripe_event(f"malformed-{digest}")
+    return Quarantined.new(key, body=body, expires_at=_marker_end(now))
+
+
+def _marker_end(now: datetime) -> int:
+    return int((now + MARKER_LIFETIME).timestamp())

@@ -1,0 +1,145 @@
+"""A subscription, its item and its invoices as Stripe's API sends them."""
+
+import secrets
+from typing import Any
+
+import stripe
+
+from local.stripe.objects import NO_TAX, blank, listing, new_id
+from local.stripe.wire import Json
+
+
+def subscription(now: int, customer_id: str, currency: str, **given: Any) -> Json:
+    """Without items and without a status: whoever starts it knows both."""
+    subscription_id = new_id("sub")
+    return {
+        **blank(stripe.Subscription, "subscription", subscription_id, now),
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "billing_cycle_anchor": now,
+        "billing_mode": {"flexible": None, "type": "classic", "updated_at": None},
+        "billing_schedules": [],
+        "cancel_at_period_end": False,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "collection_method": "charge_automatically",
+        "currency": currency,
+        "customer": customer_id,
+        "default_tax_rates": [],
+        "discounts": [],
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "items": listing(f"/v1/subscription_items?subscription={subscription_id}", []),
+        "metadata": {},
+        "start_date": now,
+        **given,
+    }
+
+
+def subscription_item(now: int, subscription_id: str, price: Json, quantity: int, end: int) -> Json:
+    return {
+        **blank(stripe.SubscriptionItem, "subscription_item", new_id("si"), now),
+        "current_period_end": end,
+        "current_period_start": now,
+        "discounts": [],
+        "metadata": {},
+        "plan": plan_of(price),
+        "price": price,
+        "quantity": quantity,
+        "subscription": subscription_id,
+        "tax_rates": [],
+    }
+
+
+def plan_of(price: Json) -> Json:
+    """Stripe still repeats each price in the shape of its predecessor, the plan object."""
+    return {
+        **blank(stripe.Plan, "plan", price["id"], price["created"]),
+        "active": True,
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "billing_scheme": "per_unit",
+        "currency": price["currency"],
+        "interval": price["recurring"]["interval"],
+        "interval_count": 1,
+        "metadata": {},
+        "product": price["product"],
+        "usage_type": "licensed",
+    }
+
+
+def invoice(now: int, subscription: Json, reason: str, amount: int) -> Json:
+    """Finalised and open: for the period that the subscription's item is in."""
+    [item] = subscription["items"]["data"]
+    invoice_id = new_id("in")
+    return {
+        **blank(stripe.Invoice, "invoice", invoice_id, now),
+        "amount_due": amount,
+        "amount_overpaid": 0,
+        "amount_paid": 0,
+        "amount_remaining": amount,
+        "amount_shipping": 0,
+        "attempt_count": 0,
+        "attempted": False,
+        "auto_advance": True,
+        "automatic_tax": dict(NO_TAX),
+        "billing_reason": reason,
+        "collection_method": "charge_automatically",
+        "currency": subscription["currency"],
+        "customer": subscription["customer"],
+        "default_tax_rates": [],
+        "discounts": [],
+        "effective_at": now,
+        "issuer": {"type": "self"},
+        "lines": listing(
+            f"/v1/invoices/{invoice_id}/lines", [_invoice_line(invoice_id, item, amount)]
+        ),
+        "metadata": {},
+        "number": secrets.token_hex(4).upper(),
+        "parent": {
+            "quote_details": None,
+            "subscription_details": {
+                "metadata": subscription["metadata"],
+                "subscription": subscription["id"],
+            },
+            "type": "subscription_details",
+        },
+        "payment_settings": {"payment_method_options": None, "payment_method_types": None},
+        "period_end": now,
+        "period_start": item["current_period_start"],
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "starting_balance": 0,
+        "status": "open",
+        "status_transitions": {
+            "finalized_at": now,
+            "marked_uncollectible_at": None,
+            "paid_at": None,
+            "voided_at": None,
+        },
+        "subtotal": amount,
+        "total": amount,
+    }
+
+
+def _invoice_line(invoice_id: str, item: Json, amount: int) -> Json:
+    price = item["price"]
+    period = {"start": item["current_period_start"], "end": item["current_period_end"]}
+    details = {"price": price["id"], "product": price["product"]}
+    return {
+        "id": new_id("il"),
+        "object": "line_item",
+        "amount": amount,
+        "currency": price["currency"],
+        "description": price["lookup_key"],
+        "discountable": True,
+        "discounts": [],
+        "invoice": invoice_id,
+        "livemode": False,
+        "metadata": {},
+        "period": period,
+        "pricing": {
+            "price_details": details,
+            "type": "price_details",
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        },
+        "quantity": item["quantity"],
+        "subtotal": amount,
+    }

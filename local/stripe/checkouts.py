@@ -1,0 +1,72 @@
+"""Checkout and portal sessions, as the API makes them; their pages are in `hosted`."""
+
+from local.stripe import lifecycle, objects
+from local.stripe.call import Call, only, required
+from local.stripe.listing import page
+from local.stripe.wire import Json, StripeError
+
+ECHOES = (
+    "allow_promotion_codes",
+    "cancel_url",
+    "client_reference_id",
+    "customer",
+    "customer_email",
+    "expires_at",
+    "locale",
+    "metadata",
+    "mode",
+    "payment_method_collection",
+)
+
+
+def create_checkout_session(call: Call) -> Json:
+    params = call.params
+    if params.get("mode") != "subscription":
+        raise StripeError("The stand-in sells subscriptions only.", param="mode")
+    if "success_url" not in params:
+        raise required("success_url")
+    if len(params.get("line_items", [])) != 1:
+        raise StripeError("The stand-in sells one line item a checkout.", param="line_items")
+    [line] = params["line_items"]
+    if not line.keys() <= {"price", "quantity"} or "price" not in line:
+        raise StripeError("A line item is a price and a quantity.", param="line_items[0]")
+    price = call.books.get("price", line["price"], "line_items[0][price]")
+    if "customer" in params:
+        call.books.get("customer", params["customer"], "customer")
+    details = params.get("subscription_data", {})
+    if not details.keys() <= {"metadata", "trial_period_days"}:
+        raise StripeError("The stand-in knows metadata and trials.", param="subscription_data")
+    quantity, trial_days = line.get("quantity", 1), details.get("trial_period_days", 0)
+    kept = {name: params[name] for name in ECHOES if name in params}
+    session = objects.checkout_session(
+        call.books.now, call.origin, price, quantity, trial=bool(trial_days), **kept
+    )
+    session["success_url"] = params["success_url"]
+    total = session["amount_total"]
+    items = [objects.line_item(price, quantity, total)]
+    order = {"metadata": details.get("metadata", {}), "trial_days": trial_days}
+    order |= {"price": price, "quantity": quantity, "items": items}
+    call.books.store.put("order", session["id"], order)
+    return call.books.save(session)
+
+
+def expire_checkout_session(call: Call) -> Json:
+    session = call.of_path("checkout.session")
+    if session["status"] != "open":
+        message = 'Only Checkout Sessions with a status in ["open"] can be expired.'
+        raise StripeError(f"{message} This one is {session['status']}.")
+    return lifecycle.expire(call.books, session)
+
+
+def list_line_items(call: Call) -> Json:
+    call.of_path("checkout.session")
+    return page(call.path, call.books.get("order", call.id)["items"], call.params)
+
+
+def create_portal_session(call: Call) -> Json:
+    if "customer" not in call.params:
+        raise required("customer")
+    customer = call.books.get("customer", call.params["customer"], "customer")
+    given = only(call.params, "locale", "return_url")
+    session = objects.portal_session(call.books.now, call.origin, customer["id"], **given)
+    return call.books.save(session)

@@ -1,0 +1,173 @@
+"""A Stripe whose state each test writes by hand, so that no order of events is out of reach."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Json = dict[str, Any]
+PERIOD = 30 * 86_400
+
+
+@dataclass
+class ScriptedStripe:
+    """`before_answer` runs when the answer is made but not yet sent: its changes come too late."""
+
+    url: str = ""
+    customers: dict[str, Json] = field(default_factory=dict)
+    subscriptions: dict[str, list[Json]] = field(default_factory=dict)
+    invoices: dict[str, list[Json]] = field(default_factory=dict)
+    sessions: dict[str, Json] = field(default_factory=dict)
+    prices: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+    requests: list[tuple[str, str, Json]] = field(default_factory=list)
+    before_answer: Callable[[str], None] = lambda path: None
+    page: int = 100
+    hangs: bool = False
+    _answers: dict[str, Json] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def subscribe(self, customer: str, price: str = "pro_monthly", **changes: Any) -> Json:
+        now = int(time.time())
+        item = {
+            "price": {"id": f"price_{price}", "lookup_key": price},
+            "current_period_start": now,
+            "current_period_end": now + PERIOD,
+        }
+        subscription = {
+            "id": f"sub_{next(self._ids)}",
+            "object": "subscription",
+            "status": "active",
+            "customer": customer,
+            "created": now,
+            "billing_cycle_anchor": now,
+            "cancel_at_period_end": False,
+            "items": {"object": "list", "data": [item]},
+            "latest_invoice": {"object": "invoice", "status": "paid", "created": now},
+            **changes,
+        }
+        self.subscriptions.setdefault(customer, []).insert(0, subscription)
+        return subscription
+
+    def posted(self, path: str) -> list[Json]:
+        return [form for method, at, form in self.requests if (method, at) == ("POST", path)]
+
+    def answer(self, method: str, path: str, form: Json, key: str | None) -> tuple[int, Json]:
+        with self._lock:
+            self.requests.append((method, path, form))
+            if path in self.faults:
+                status, code = self.faults[path]
+                quoted = f"{code}: {form}"
+                return status, {"error": {"type": "api_error", "code": code, "message": quoted}}
+            if key in self._answers:
+                return 200, self._answers[key]
+            answer = self._made if method == "POST" else self._read
+            found = answer(path.removeprefix("/v1/").split("/"), form)
+            if found is None:
+                return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
+            if key and method == "POST":
+                self._answers[key] = found
+            return 200, json.loads(json.dumps(found))
+
+    def _read(self, path: list[str], form: Json) -> Json | None:
+        match path:
+            case "customers", customer_id:
+                return self.customers.get(customer_id)
+            case "checkout", "sessions", session_id:
+                return self.sessions.get(session_id)
+            case ["prices"]:
+                price = form["lookup_keys[0]"]
+                sold = self.prices.get(price, f"price_{price}")
+                return _list([{"id": sold, "object": "price", "lookup_key": price}])
+            case ["subscriptions"]:
+                return self._page_of(self.subscriptions.get(form["customer"], []), form)
+            case ["invoices"]:
+                return _list(self.invoices.get(form["subscription"], []))
+        return None
+
+    def _made(self, path: list[str], form: Json) -> Json | None:
+        match path:
+            case ["customers"]:
+                return self._create("cus", self.customers, email=form["email"], **_metadata(form))
+            case "checkout", "sessions":
+                return self._create(
+                    "cs_test",
+                    self.sessions,
+                    status="open",
+                    url=f"{self.url}/pay",
+                    client_reference_id=form["client_reference_id"],
+                )
+            case "billing_portal", "sessions":
+                return {"id": "bps_1", "url": f"{self.url}/portal/{form['customer']}"}
+        return None
+
+    def _create(self, prefix: str, kept: dict[str, Json], **fields: Any) -> Json:
+        made = {"id": f"{prefix}_{next(self._ids)}", **fields}
+        kept[made["id"]] = made
+        return made
+
+    def _page_of(self, found: list[Json], form: Json) -> Json:
+        ids = [each["id"] for each in found]
+        start = ids.index(form["starting_after"]) + 1 if "starting_after" in form else 0
+        page = found[start : start + self.page]
+        return _list(page, has_more=start + self.page < len(found))
+
+
+def _list(data: list[Json], *, has_more: bool = False) -> Json:
+    return {"object": "list", "data": data, "has_more": has_more, "url": "/v1/subscriptions"}
+
+
+def _metadata(form: Json) -> Json:
+    start, end = "metadata[", "]"
+    names = [name for name in form if name.startswith(start)]
+    return {"metadata": {name.removeprefix(start).removesuffix(end): form[name] for name in names}}
+
+
+@contextmanager
+def running_stripe() -> Iterator[ScriptedStripe]:
+    stripe = ScriptedStripe()
+    released = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            if stripe.hangs:
+                released.wait(30)
+                self.close_connection = True
+                return
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+            form = {name: values[0] for name, values in parse_qs(parts.query + "&" + body).items()}
+            key = self.headers.get("idempotency-key")
+            status, answer = stripe.answer(self.command, parts.path, form, key)
+            stripe.before_answer(parts.path)
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("request-id", "req_scripted")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = handle_any
+
+        def log_message(self, *_: object) -> None:
+            """The requests are in `requests`."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    stripe.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield stripe
+    finally:
+        released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
