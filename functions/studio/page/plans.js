@@ -1,0 +1,128 @@
+// The plans as cards, and the ways to pay: checkout for a first subscription, the portal for a change.
+
+import { call, get, leaveFor, part, Problem } from "./api.js";
+import { h, icon, newId } from "./dom.js";
+import { money } from "./format.js";
+import { alertWith, report, showDialog } from "./notices.js";
+
+const ENDED = new Set(["none", "canceled", "incomplete_expired"]);
+const keys = new Map(); // one Idempotency-Key per price, so that a second click repeats the first
+
+let plans = [];
+let interval = "month";
+
+export async function loadPlans() {
+  ({ plans } = await get("billing/plans"));
+  return plans;
+}
+
+export const planName = (id) => plans.find((plan) => plan.id === id)?.name ?? id;
+
+/** Every plan, monthly or yearly; `action(plan, price)` makes each card's button, or null. */
+export function planCards(action, shown = plans) {
+  const cards = h("div", { className: "cards" });
+  const draw = () => cards.replaceChildren(...shown.map((plan) => card(plan, action)));
+  draw();
+  return h("div", {}, intervalSwitch(draw), cards);
+}
+
+export function offerPlans(me) {
+  const body = [planCards((plan, price) => upgradeButton(me, plan, price))];
+  showDialog({ title: "Plans", message: "Change or cancel at any time.", body, wide: true });
+}
+
+export const lowestPlan = () => plans[0]?.id;
+
+export const higherPlans = (me) => plans.slice(plans.findIndex((plan) => plan.id === me.plan.id) + 1);
+
+/** The plans above the present one, below the sentence that says why they are shown. */
+export function offerHigher(me, { title, message }) {
+  const higher = higherPlans(me);
+  const cards = planCards((plan, price) => upgradeButton(me, plan, price), higher);
+  showDialog({ title, message, body: higher.length ? [cards] : [], wide: higher.length > 1 });
+}
+
+export async function checkOut(priceKey) {
+  if (!keys.has(priceKey)) keys.set(priceKey, newId("checkout_"));
+  try {
+    const headers = { "idempotency-key": keys.get(priceKey) };
+    const answer = await call("POST", "billing/checkout", { json: { price_key: priceKey }, headers });
+    leaveFor((await answer.json()).url);
+  } catch (error) {
+    if (error instanceof Problem && error.code === "already_subscribed") await openPortal();
+    else report(error);
+  }
+}
+
+export async function openPortal() {
+  try {
+    leaveFor((await (await call("POST", "billing/portal")).json()).url);
+  } catch (error) {
+    if (error instanceof Problem && error.code === "no_billing_account") {
+      alertWith("There is nothing to manage yet: the billing portal opens with your first paid plan.");
+    } else {
+      report(error);
+    }
+  }
+}
+
+/** `{status, plan}` of the checkout that the browser came back from. */
+export const checkoutResult = (id) => get(`billing/checkout/${part(id)}`);
+
+function upgradeButton(me, plan, price) {
+  if (plan.id === me.plan.id) {
+    return h("button", { type: "button", className: "wide", disabled: true }, icon("check"), "Your plan");
+  }
+  const subscribed = !ENDED.has(me.subscription.status);
+  if (!price && !subscribed) return null;
+  const label = subscribed ? `Change to ${plan.name}` : `Upgrade to ${plan.name}`;
+  const button = h("button", { type: "button", className: "wide primary" }, label);
+  button.onclick = async () => {
+    button.disabled = true;
+    await (subscribed ? openPortal() : checkOut(price.key));
+    button.disabled = false;
+  };
+  return button;
+}
+
+function card(plan, action) {
+  const price = plan.prices.find((one) => one.interval === interval);
+  const amount = money(price?.amount ?? 0, price?.currency ?? currency());
+  return h(
+    "article",
+    { className: `card plan-${plan.id}`, ariaLabel: plan.name },
+    h("h3", {}, plan.name),
+    h("p", { className: "price" }, h("strong", {}, amount), price ? ` / ${interval}` : null),
+    h("ul", {}, ...plan.features.map((line) => h("li", {}, icon("check"), line))),
+    action(plan, price),
+  );
+}
+
+/** A free plan has no price to name its currency. */
+const currency = () => plans.flatMap((plan) => plan.prices)[0]?.currency ?? "usd";
+
+function intervalSwitch(redraw) {
+  const name = newId("interval_"); // two switches may stand on one page
+  const option = (value, label) => {
+    const onchange = () => {
+      interval = value;
+      redraw();
+    };
+    const input = h("input", { type: "radio", name, value, checked: value === interval, onchange });
+    return h("label", {}, input, h("span", {}, label));
+  };
+  const saved = saving();
+  const yearly = saved > 0 ? `Yearly · save ${saved}%` : "Yearly";
+  const options = [option("month", "Monthly"), option("year", yearly)];
+  return h("fieldset", { className: "segments", ariaLabel: "How to pay" }, ...options);
+}
+
+/** The greatest saving of a year against twelve months, in whole per cent. */
+function saving() {
+  const savings = plans.map(({ prices }) => {
+    const month = prices.find((price) => price.interval === "month");
+    const year = prices.find((price) => price.interval === "year");
+    return month && year ? Math.round(100 - (100 * year.amount) / (12 * month.amount)) : 0;
+  });
+  return Math.max(0, ...savings);
+}
