@@ -1,0 +1,212 @@
+"""Least privilege: what each function does to the table, recorded, is what its role may do."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+import functions.account.app
+import functions.generate_stream.app
+import functions.monthly_reset.app
+from tests.deployment.conftest import client, create_table
+from tests.deployment.rules import grants
+from tests.deployment.template import Template
+from tests.integration.billing_service import Person, ScriptedService, event, send
+from tests.integration.billing_stripe import running_stripe
+from tests.integration.sign_in_service import CATALOGUE, KEY, running_service
+from tollgate.billing.refresh_entitlement import refresh_entitlement
+from tollgate.generation.providers import Providers
+from tollgate.identity.sealing import Sealer
+from tollgate.identity.session import PURPOSE
+from tollgate.quota.admission import Admission, Demand, Hint, Visitor
+from tollgate.table.client import Table
+from tollgate.web.authentication import SESSION_COOKIE, Authentication
+from tollgate.web.cookies import SealedCookie
+from tollgate.web.site import Site
+
+_WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
+
+
+@dataclass
+class World:
+    """People and their Stripe; what is done to the table inside `recorded` is in `seen`."""
+
+    service: ScriptedService
+    models: str
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    _records: bool = False
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        self._records = True
+        yield
+        self._records = False
+
+    def note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        """botocore's hook before each request."""
+        if self._records:
+            self.seen |= set(accesses(model.name, params))
+
+    def late_payer(self) -> Person:
+        """Somebody whose days of grace are over by the service's clock."""
+        person, customer = self.service.customer()
+        owed = {"object": "invoice", "status": "open", "created": int(time.time())}
+        self.service.stripe.subscribe(customer, status="past_due", latest_invoice=owed)
+        self.service.deliver(event(customer))
+        self.service.clock.ahead = timedelta(days=8)
+        return person
+
+    def parts(self) -> dict[str, Any]:
+        """What both functions that refresh an entitlement are built from."""
+        service, site = self.service, Site()
+        cookie = SealedCookie(SESSION_COOKIE, Sealer([KEY], PURPOSE), site)
+        return {
+            "table": service.table,
+            "catalogue": CATALOGUE,
+            "authentication": Authentication(cookie, service.table, service.clock),
+            "refresh": partial(refresh_entitlement, service.billing),
+            "site": site,
+            "clock": service.clock,
+        }
+
+    async def generate(self, person: Person) -> None:
+        """A question that is asked twice: the second answer takes the place of the first."""
+        providers = Providers(anthropic_key="sk-x", anthropic_base_url=f"{self.models}/anthropic")
+        app = functions.generate_stream.app.build(providers=providers, **self.parts())
+        text = {"type": "text", "text": "hello"}
+        asked = [{"id": "m1", "role": "user", "parts": [text]}]
+        body = json.dumps({"id": "c1", "messages": asked}).encode()
+        async with aclosing(providers):
+            for _ in range(2):
+                answer = await send(app, "POST", "/generate", body, {"cookie": person.cookie})
+                assert answer.status_code == 200, answer.text
+
+
+def accesses(operation: str, arguments: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """As IAM sees a request: actions, each with its item's kind; an index stands for itself."""
+    if operation == "TransactWriteItems":
+        for part in arguments["TransactItems"]:
+            for write, inner in part.items():
+                yield from accesses(_WRITES.get(write, write), inner)
+    elif "IndexName" in arguments:
+        yield operation, arguments["IndexName"]
+    else:
+        key = arguments.get("Key") or arguments.get("Item")
+        pk = key["pk"] if key else arguments["ExpressionAttributeValues"][":pk"]
+        yield operation, pk["S"].partition("#")[0]
+
+
+def oauth_callback(world: World) -> None:
+    with running_service(world.service.table) as running:
+        browser = running.browser()
+        with world.recorded():
+            for _ in range(2):
+                assert browser.sign_in(sub="granted", email="granted@example.com").is_redirect
+            assert browser.post("/auth/logout").status_code == 204
+
+
+def checkout(world: World) -> None:
+    service, person = world.service, world.service.person()
+    with world.recorded():
+        for _ in range(2):
+            assert service.buy(person, key="k1").status_code == 200
+        assert service.ask(person, "POST", "/billing/portal").status_code == 200
+    service.stripe.subscribe(service.account(person).customer_id or "")
+    with world.recorded():
+        assert service.buy(person).status_code == 409
+
+
+def webhook(world: World) -> None:
+    person = world.service.person()
+    metadata = {"account_id": person.account_id}
+    customer_id = f"cus_{person.account_id}"
+    world.service.stripe.customers[customer_id] = {"id": customer_id, "metadata": metadata}
+    world.service.stripe.subscribe(customer_id)
+    with world.recorded():
+        for body in (event(customer_id), b"{"):
+            assert world.service.deliver(body).status_code == 200
+
+
+def generate_stream(world: World) -> None:
+    person = world.late_payer()
+    with world.recorded():
+        asyncio.run(world.generate(person))
+
+
+def account(world: World) -> None:
+    person = world.service.person()
+    asyncio.run(world.generate(person))
+    late = world.late_payer()
+    app = functions.account.app.build(**world.parts())
+    requests = [
+        ("GET", "/healthz", person),
+        ("GET", "/me", late),
+        ("GET", "/conversations", person),
+    ]
+    with world.recorded():
+        for method, path, who in [*requests, ("DELETE", "/conversations/c1", person)]:
+            answer = world.service.ask(who, method, path, app=app)
+            assert answer.is_success, answer.text
+
+
+def monthly_reset(world: World) -> None:
+    """With a hold whose process has died."""
+    service, session = world.service, world.service.person().session
+    admission = Admission(service.table, CATALOGUE, service.clock, lambda _: None)
+    visitor = Visitor(session.account, session.user, session.id, "gen_dead")
+    hint = Hint(session.plan, session.anchor, session.version)
+    admission.admit(visitor, hint, lambda _: Demand(10, 100, next(iter(CATALOGUE.models))))
+    service.clock.ahead = timedelta(days=40)
+
+    class Context:
+        @staticmethod
+        def get_remaining_time_in_millis() -> int:
+            return 60_000
+
+    reset = functions.monthly_reset.app.build(
+        table=service.table, catalogue=CATALOGUE, clock=service.clock
+    )
+    with world.recorded():
+        assert reset({}, Context())["closed"] > 0
+
+
+def studio(_: World) -> None:
+    """Has no table."""
+
+
+WORK: dict[str, Callable[[World], None]] = {
+    "OauthCallback": oauth_callback,
+    "Checkout": checkout,
+    "Webhook": webhook,
+    "GenerateStream": generate_stream,
+    "Account": account,
+    "Studio": studio,
+    "MonthlyReset": monthly_reset,
+}
+
+
+@pytest.fixture
+def world(template: Template, engine_url: str, models: str) -> Iterator[World]:
+    name = f"tollgate-{uuid4().hex}"
+    create_table(template, engine_url, name)
+    with running_stripe() as stripe:
+        wire = client(engine_url)
+        found = World(ScriptedService(Table(wire, name), stripe), models)
+        wire.meta.events.register("provide-client-params.dynamodb", found.note)
+        yield found
+
+
+@pytest.mark.parametrize("function", Template.read().folders)
+def test_a_role_grants_what_its_function_does_and_no_more(
+    template: Template, world: World, function: str
+) -> None:
+    WORK[function](world)
+    assert world.seen == grants(template, function)
