@@ -1,0 +1,84 @@
+"""Takes the Studio's pictures for docs/images, from a stack of its own or from $BASE_URL."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.browser import MISSING, find_chromium
+from tests.journeys.studio_page import PATIENCE, Studio
+from tests.stack import running_stack
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+# Suffix, width, height, colour scheme.
+LOOKS = (("", 1280, 800, "light"), ("-phone", 390, 844, "light"), ("-dark", 1280, 800, "dark"))
+
+
+def main() -> None:
+    chromium = find_chromium()
+    if chromium is None:
+        sys.exit(MISSING)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright, base_url() as url:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for suffix, width, height, scheme in LOOKS:
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                device_scale_factor=2,
+                locale="en-US",
+                timezone_id="UTC",
+                reduced_motion="reduce",
+            )
+            take(Studio(context.new_page(), url), suffix)
+            context.close()
+        browser.close()
+
+
+@contextmanager
+def base_url() -> Iterator[str]:
+    named = os.environ.get("BASE_URL")
+    if named:
+        yield named.rstrip("/")
+        return
+    with running_stack() as stack:
+        yield stack.url
+
+
+def take(studio: Studio, suffix: str) -> None:
+    """One person's way, with a picture at each of its four stations."""
+    studio.open()
+    expect(studio.page.get_by_role("link", name="Continue with").first).to_be_visible()
+    shoot(studio.page, f"signed-out{suffix}")
+
+    studio.sign_in(f"ada.lovelace+{uuid4().hex[:6]}@example.com")
+    studio.ask()
+    words = studio.answers.last.locator(".text")
+    expect(words).to_have_text(re.compile(".{140}", re.DOTALL), timeout=PATIENCE)
+    shoot(studio.page, f"streaming{suffix}")
+    expect(studio.send).to_be_visible(timeout=PATIENCE)
+
+    studio.spend_the_day()
+    studio.ask("And now for the week after.")
+    expect(studio.dialog).to_be_visible(timeout=PATIENCE)
+    shoot(studio.page, f"limit{suffix}")
+
+    studio.dialog.get_by_role("button", name="Upgrade to Pro").click()
+    studio.pay()
+    studio.dialog.get_by_role("button", name="Start writing").click()
+    shoot(studio.page, f"pro{suffix}")
+
+
+def shoot(page: Page, name: str) -> None:
+    path = IMAGES / f"studio-{name}.png"
+    page.screenshot(path=path)
+    print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The Studio as a person meets it: every step by the words on the page, none by its insides."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+
+PATIENCE = 20_000  # milliseconds that a step may take on a busy machine
+MINUTE = 75_000  # until the window of sixty seconds has surely moved on
+QUESTION = "Plan our launch week: four people, one product, shipping on Friday."
+
+
+@dataclass
+class Trouble:
+    """What no page should do: fail in the console, or ask a host that is not this machine."""
+
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # Browsers log each refusal (401, 429) by themselves; that the page shows them is tested.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.errors.append(message.text)
+
+    def _on_request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme != "data" and address.hostname not in {"localhost", "127.0.0.1"}:
+            self.foreign.append(request.url)
+
+
+@dataclass(frozen=True)
+class Studio:
+    page: Page
+    url: str
+
+    def open(self) -> None:
+        self.page.goto(f"{self.url}/")
+
+    def sign_in(self, email: str) -> None:
+        """Through the identity provider's own page, with clicks."""
+        self.open()
+        self.page.get_by_role("link", name="Continue with").first.click()
+        self.page.get_by_label("Somebody else").fill(email)
+        self.page.get_by_role("button", name="Sign in with this address").click()
+        expect(self.prompt).to_be_visible(timeout=PATIENCE)
+
+    def pick(self, blueprint: int) -> str:
+        """Checks the unlocked blueprint at this place and returns its slug."""
+        radio = self.page.locator("input[name=blueprint]").nth(blueprint)
+        radio.check()
+        return radio.get_attribute("value") or ""
+
+    def ask(self, text: str = QUESTION) -> None:
+        self.prompt.fill(text)
+        self.send.click()
+
+    def pay(self, card: str = "4242424242424242") -> None:
+        """On the hosted page, after which the Studio welcomes the new plan."""
+        self.page.locator("[name=card]").first.fill(card, timeout=PATIENCE)
+        self.page.locator("form:has([name=card]) button").first.click()
+        expect(self.dialog).to_contain_text("Welcome to", timeout=PATIENCE)
+
+    def spend_the_day(self) -> int:
+        """Uses up what is left of the day without the page's help; returns how many it took."""
+        for taken in range(100):
+            body = {"blueprint": self._first_blueprint(), "input": "One line, please."}
+            answer = self.page.request.post(f"{self.url}/generate", data=body, timeout=PATIENCE)
+            if answer.status == 429:
+                assert answer.json()["scope"] == "day", answer.json()
+                return taken
+            assert answer.status == 200, answer.text()
+        raise AssertionError("the day has no end")
+
+    def left(self, scope: str) -> int:
+        return int(self.meter(scope).get_attribute("aria-valuenow") or "-1")
+
+    def meter(self, scope: str) -> Locator:
+        return self.page.get_by_role("meter", name=scope)
+
+    def _first_blueprint(self) -> str:
+        listed = self.page.request.get(f"{self.url}/blueprints").json()["blueprints"]
+        return next(str(each["slug"]) for each in listed if not each["locked"])
+
+    @property
+    def prompt(self) -> Locator:
+        return self.page.get_by_label("Your text")
+
+    @property
+    def send(self) -> Locator:
+        return self.page.get_by_role("button", name="Generate")
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.get_by_role("article", name="Answer")
+
+    @property
+    def dialog(self) -> Locator:
+        return self.page.get_by_role("dialog")

@@ -1,0 +1,218 @@
+"""The Studio in a real browser: from the sign-in to a paid plan, and without a mouse."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from local.stack import Stack
+from tests.browser import MISSING, find_chromium
+from tests.journeys.studio_page import MINUTE, PATIENCE, QUESTION, Studio, Trouble
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    assert chromium, MISSING
+    with sync_playwright() as playwright:
+        # A container's root user has no sandbox to give.
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def studio(browser: Browser, stack: Stack) -> Iterator[Studio]:
+    """Nobody is signed in yet; what the browser complains of fails the test."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, locale="en-US", timezone_id="UTC"
+    )
+    page = context.new_page()
+    trouble = Trouble()
+    trouble.watch(page)
+    yield Studio(page, stack.url)
+    context.close()
+    assert trouble.errors == []
+    assert trouble.foreign == []
+
+
+def a_new_person() -> str:
+    return f"studio-{uuid4().hex[:12]}@example.com"
+
+
+def test_the_page_may_load_and_post_nothing_elsewhere(stack: Stack) -> None:
+    policy = httpx2.get(f"{stack.url}/").headers["content-security-policy"]
+
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_an_unchanged_page_is_not_sent_twice(stack: Stack) -> None:
+    first = httpx2.get(f"{stack.url}/")
+    again = httpx2.get(f"{stack.url}/", headers={"if-none-match": first.headers["etag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["index.html", "app.py", "..%2Fapp.py", "%2e%2e%2fapp.py", "a%00"])
+def test_an_asset_is_one_of_the_pages_own_files(stack: Stack, name: str) -> None:
+    assert httpx2.get(f"{stack.url}/studio/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/studio/app.js"])
+def test_the_page_is_only_read(stack: Stack, path: str) -> None:
+    answer = httpx2.post(f"{stack.url}{path}")
+
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["allow"]
+
+
+def test_the_door_shows_each_plan_by_the_month_and_by_the_year(studio: Studio) -> None:
+    studio.open()
+
+    plans = studio.page.get_by_role("region", name="Plans")
+    pro = plans.get_by_role("article", name="Pro")
+    expect(pro).to_contain_text("$19 / month")
+    plans.get_by_label("Yearly").check()
+    expect(pro).to_contain_text("$182.40 / year")
+
+
+def test_text_grows_while_it_streams_and_the_bars_follow(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+    day, month = studio.left("Today"), studio.left("This month")
+    chosen = studio.pick(1)
+
+    with studio.page.expect_request("**/generate") as sent:
+        studio.ask()
+    assert (sent.value.post_data_json or {})["blueprint"] == chosen
+    answer = studio.answers.last
+    expect(answer).not_to_have_text("", timeout=PATIENCE)
+    early = len(answer.inner_text())
+    expect(answer).to_have_attribute("aria-busy", "true")
+    expect(answer).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
+
+    assert len(answer.inner_text()) > early > 0
+    expect(studio.meter("Today")).to_have_attribute("aria-valuenow", str(day - 1))
+    assert studio.left("This month") < month
+
+
+def test_a_conversation_goes_on_and_is_found_again(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+    for text in (QUESTION, "Shorter, please."):
+        studio.ask(text)
+        expect(studio.send).to_be_visible(timeout=PATIENCE)
+    expect(studio.answers).to_have_count(2)
+
+    studio.open()
+    recent = studio.page.get_by_role("navigation", name="Recent").get_by_role("listitem")
+    expect(recent).to_have_count(1, timeout=PATIENCE)
+    recent.get_by_role("button").first.click()
+    turns = studio.page.get_by_role("article")
+    expect(turns).to_have_count(4, timeout=PATIENCE)
+    expect(turns.first).to_have_text(QUESTION)
+
+    recent.get_by_role("button", name="Delete").click()
+    studio.dialog.get_by_role("button", name="Delete").click()
+    expect(recent).to_have_count(0)
+
+
+def test_a_stopped_answer_keeps_what_arrived(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+    studio.ask()
+    answer = studio.answers.last
+    expect(answer.locator(".text > *").first).to_be_visible(timeout=PATIENCE)
+
+    studio.page.get_by_role("button", name="Stop").click()
+
+    expect(answer).to_contain_text("Stopped.")
+    expect(studio.send).to_be_visible()
+    assert len(answer.locator(".text").inner_text()) > 0
+
+
+def test_meeting_the_days_limit_leads_to_pro_and_on(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+    studio.spend_the_day()
+
+    studio.ask("One more.")
+    expect(studio.dialog).to_contain_text("generations are used up", timeout=PATIENCE)
+    expect(studio.dialog).to_contain_text("12:00")
+    expect(studio.prompt).to_have_value("One more.")
+
+    studio.dialog.get_by_role("button", name="Upgrade to Pro").click()
+    studio.pay()
+    studio.dialog.get_by_role("button", name="Start writing").click()
+    expect(studio.page.get_by_role("banner")).to_contain_text("Pro")
+    assert "checkout" not in studio.page.url
+    expect(studio.page.get_by_role("button", name="Locked")).to_have_count(0)
+
+    # An upgrade lifts the day's limit; ten in any minute holds on every plan.
+    studio.ask("One more.")
+    expect(studio.answers.or_(studio.dialog).first).to_be_visible(timeout=PATIENCE)
+    again = studio.dialog.get_by_role("button", name="Send again")
+    expect(again.or_(studio.answers.last.locator(".text > *").first).first).to_be_visible()
+    if again.is_visible():
+        again.click(timeout=MINUTE)
+    expect(studio.answers.last).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
+    expect(studio.answers.last).not_to_have_text("")
+
+
+def test_a_locked_blueprint_offers_the_plan_that_has_it(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+
+    studio.page.get_by_role("button", name="Locked").first.click()
+
+    expect(studio.dialog).to_contain_text("Unlock")
+    expect(studio.dialog.get_by_role("button", name="Upgrade to Pro")).to_be_visible()
+
+
+def test_choosing_and_sending_need_no_mouse(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+    studio.open()
+    expect(studio.prompt).to_be_visible(timeout=PATIENCE)
+    keyboard = studio.page.keyboard
+
+    keyboard.press("Tab")
+    expect(studio.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    _tab_to(studio, "[name=blueprint]")
+    keyboard.press("ArrowDown")
+    expect(studio.page.locator("[name=blueprint]").nth(1)).to_be_checked()
+    _tab_to(studio, "#prompt")
+    keyboard.type(QUESTION)
+    keyboard.press("Control+Enter")
+
+    expect(studio.answers.last).not_to_have_text("", timeout=PATIENCE)
+    expect(studio.prompt).to_be_focused()
+
+
+def test_the_end_of_a_session_shows_the_door_and_keeps_the_text(studio: Studio) -> None:
+    person = a_new_person()
+    studio.sign_in(person)
+    studio.page.context.clear_cookies()
+
+    studio.ask("Words that I would hate to lose.")
+
+    expect(studio.page.get_by_role("alert")).to_contain_text("Your session has ended")
+    studio.sign_in(person)
+    expect(studio.prompt).to_have_value("Words that I would hate to lose.")
+
+
+def test_signing_out_asks_for_a_sign_in_again(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+
+    studio.page.get_by_role("button", name="Account").click()
+    studio.page.get_by_role("button", name="Sign out", exact=True).click()
+
+    expect(studio.page.get_by_role("link", name="Continue with").first).to_be_visible()
+    studio.open()
+    expect(studio.page.get_by_role("link", name="Continue with").first).to_be_visible()
+
+
+def _tab_to(studio: Studio, selector: str) -> None:
+    for _ in range(40):
+        if studio.page.locator(f"{selector}:focus").count():
+            return
+        studio.page.keyboard.press("Tab")
+    raise AssertionError(f"forty tabs do not reach {selector}")
