@@ -1,6 +1,7 @@
 """Every function's own app on one port, routed by template.yaml."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -134,8 +135,12 @@ def _providers(settings: Settings) -> tuple[Provider, ...]:
 
 def main() -> None:
     settings = Settings(os.environ)
+    try:
+        parts = Parts.of(settings)
+    except catalogue.CatalogueError as error:
+        sys.exit(str(error))
     uvicorn.run(
-        application(Parts.of(settings)),
+        application(parts),
         host=_LOOPBACK,
         port=int(settings.required("PORT")),
         log_level="warning",

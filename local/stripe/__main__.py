@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -22,10 +23,14 @@ def main() -> None:
     parser.add_argument("--plans", default=os.environ.get("TOLLGATE_PLANS"), help="plans.toml")
     parser.add_argument("--delay-ms", type=int, default=20, help="how long a POST is under way")
     given = parser.parse_args()
+    try:
+        plans = catalogue.load(Path(given.plans) if given.plans else None)
+    except catalogue.CatalogueError as error:
+        sys.exit(str(error))
     app = build(
         clock=Clock(given.clock),
         state=given.state,
-        catalogue=catalogue.load(Path(given.plans) if given.plans else None),
+        catalogue=plans,
         webhook_url=given.webhook_url,
         webhook_secret=given.webhook_secret,
         key=given.key,

@@ -11,6 +11,7 @@ from local import stack
 from local.clock import Clock
 from local.environment import ROOT, SetupError
 from local.processes import Processes, assert_private
+from tests.stack import running_stack
 
 _FOREVER = "import time; time.sleep(600)"
 
@@ -129,3 +130,15 @@ def test_the_clock_is_shared_through_its_file(tmp_path: Path) -> None:
     assert 86_460 <= (there() - before).total_seconds() < 86_470
     with pytest.raises(ValueError, match="forward"):
         here.advance(-1)
+
+
+def test_a_mistake_in_the_plans_is_one_sentence_that_names_the_key(tmp_path: Path) -> None:
+    plans = tmp_path / "plans.toml"
+    text = (ROOT / "plans.toml").read_text(encoding="utf-8")
+    plans.write_text(text.replace("trial_days = 7", "trial_days = -7"), encoding="utf-8")
+    with (
+        pytest.raises(SetupError, match=r"plans\.toml: trial_days: Expected `int` >= 0") as stopped,
+        running_stack({"TOLLGATE_PLANS": str(plans)}),
+    ):
+        pytest.fail("a stack started without a catalogue")
+    assert "Traceback" not in str(stopped.value)
