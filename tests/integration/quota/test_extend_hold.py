@@ -73,3 +73,17 @@ def test_a_settled_generation_does_not_grow(house: House) -> None:
 
     assert extended(house, admitted, 60).hold == admitted.hold
     assert house.gate().used == {PERIOD: INPUT + 10}
+
+
+def test_a_hold_of_a_metered_plan_does_not_grow_past_the_month_of_a_lower_one(
+    house: House,
+) -> None:
+    """Admitted under a plan without a month's end, which was left before the hold grew."""
+    house.open_account(plan="team")
+    admitted = house.admit("gen_1")
+    house.change_plan("free", None)
+
+    kept = extended(house, admitted, 100_000)
+
+    assert kept.hold.tokens == HOLD
+    assert house.gate().used == {PERIOD: HOLD}

@@ -34,7 +34,10 @@ def _extension(visitor: Visitor, admitted: Admitted, tokens: int) -> Update:
     }
     values: dict[str, Value] = {":more": number(tokens), ":seen": number(admitted.hold.tokens)}
     limits = admitted.gate.tenant.limits
-    if not limits.metered and limits.month is not None:
+    if limits.metered:
+        condition += " AND attribute_exists(#metered)"  # the plan may have changed since
+        names["#metered"] = "metered"
+    elif limits.month is not None:
         condition += " AND #month_limit = :limit AND #used <= :room"
         names["#month_limit"] = "month_limit"
         values |= {":limit": number(limits.month), ":room": number(limits.month - tokens)}
