@@ -17,7 +17,7 @@ SAM := .local/sam/bin/sam
 TEMPLATE_CHECK := $(BIN)/python -m tests.deployment.check_template
 export PYTHONPATH := layers/common:.
 
-.PHONY: run test check journey screenshots bench lock build deploy setup clean
+.PHONY: run test check journey faults screenshots bench lock build deploy setup clean
 
 run: ## start everything on http://localhost:$(PORT); Ctrl-C stops it
 	@exec $(PYTHON) -m local.launch run
@@ -35,6 +35,9 @@ check: setup ## style, types, architecture, template
 
 journey: setup ## a person's whole way, over HTTP, against a running stack or one of its own
 	@$(BIN)/python -m tests.journeys.journey
+
+faults: setup ## random histories of quota under injected faults, against its promises
+	@$(BIN)/python -m tests.faults.run --seeds 280
 
 screenshots: setup ## the Studio's pictures in docs/
 	@$(BIN)/python -m tests.journeys.screenshots
