@@ -146,11 +146,11 @@ def _broken_decisions(before: Books, after: Books, tried: frozenset[str]) -> Ite
 
 
 def _fair(receipt: Item, hold: Hold | None) -> bool:
-    """What was noted as delivered, neither nothing nor the whole hold."""
+    """What was noted as delivered, of a hold that may have grown in this very step."""
     return (
         hold is not None
         and integer(receipt["output_tokens"]) == hold.delivered
-        and integer(receipt["reserved"]) == hold.tokens
+        and integer(receipt["reserved"]) >= hold.tokens
     )
 
 
