@@ -42,6 +42,7 @@ class Idempotency:
         try:
             answer = work()
         except Exception:
+            # Whatever it was, it is raised again: a refusal must not keep the next try waiting.
             self._write("REMOVE #busy", {"#busy": "busy"})
             raise
         names = {"#answer": "answer", "#busy": "busy"}
