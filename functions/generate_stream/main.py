@@ -5,7 +5,7 @@ import os
 from functions.generate_stream.app import build
 from tollgate import catalogue
 from tollgate.billing.refresh_entitlement import refreshing
-from tollgate.clock import utc_now
+from tollgate.clock import StoreClock
 from tollgate.generation.providers import Providers
 from tollgate.settings import Settings
 from tollgate.table.client import connect
@@ -13,16 +13,17 @@ from tollgate.web.authentication import Authentication
 from tollgate.web.site import Site
 
 _settings = Settings(os.environ)
+_clock = StoreClock()
 _site = Site.configured(_settings, behind_adapter=True)
-_table = connect(_settings.table)
+_table = connect(_settings.table, _clock)
 _catalogue = catalogue.load(_settings.plans)
 
 app = build(
     table=_table,
     catalogue=_catalogue,
-    authentication=Authentication.configured(_settings, _table, _site, utc_now),
+    authentication=Authentication.configured(_settings, _table, _site, _clock),
     providers=Providers.configured(_settings),
-    refresh=refreshing(_settings, _table, _catalogue, utc_now),
+    refresh=refreshing(_settings, _table, _catalogue, _clock),
     site=_site,
-    clock=utc_now,
+    clock=_clock,
 )

@@ -93,6 +93,7 @@ def catalogue(per_minute: int | None = None, **free: Any) -> Catalogue:
         per_minute=per_minute,
         trial_days=7,
         grace_days=7,
+        daily_spend_cap=None,
         plans={plan.id: plan for plan in plans},
         models={MODEL.id: MODEL},
         routes={},
@@ -157,8 +158,13 @@ class House:
     def reclaim(self, account: str = "acc_1") -> int:
         return reclaim_dead_holds(self.table, self.catalogue, self.gate(account), self.clock())
 
-    def close(self, time_left: Callable[[], bool] = lambda: True) -> Sweep:
-        return close_due_periods(self.table, self.catalogue, self.clock, time_left)
+    def close(self, time_left: Callable[[], bool] = lambda: True, workers: int = 1) -> Sweep:
+        return close_due_periods(self.table, self.catalogue, self.clock, time_left, workers=workers)
+
+    def close_all(self) -> Sweep:
+        """As if no sweep had ever run: every gate in use is looked at."""
+        self.direct.delete(keys.reset_progress())
+        return self.close()
 
     def change_plan(self, plan: str, anchor: datetime | None, account: str = "acc_1") -> None:
         """As billing does it."""

@@ -22,8 +22,8 @@ from tollgate.quota.admission import (
     Admitted,
     Hint,
     Visitor,
-    admission,
 )
+from tollgate.quota.admission_write import admission_write
 from tollgate.quota.gate import USED, Hold, day_of
 from tollgate.quota.refusal import Refused
 from tollgate.table import keys
@@ -128,7 +128,7 @@ def test_an_absent_limit_refuses(house: House, limit: str) -> None:
     before = house.item()
     hold = Hold(HOLD, INPUT, PERIOD, TODAY, milliseconds(NOON), "usr_1", "tiny")
     visitor = Visitor("acc_1", "usr_1", "ses_1", "gen_1")
-    change = admission(visitor, hint, house.catalogue.lowest, hold, None, NOON)
+    change = admission_write(visitor, hint, house.catalogue.lowest, hold, None, NOON)
     with pytest.raises(ConditionFailed):
         house.table.update(keys.gate("acc_1"), change)
     assert house.item() == before
@@ -201,7 +201,7 @@ def test_a_full_set_of_dead_holds_is_mended(house: House) -> None:
     house.open_account()
     house.admit("gen_1")
     house.admit("gen_2")
-    house.clock.advance(seconds=300)
+    house.clock.advance(seconds=360)
     assert refused_scope(house) == "concurrent"
     house.clock.advance(milliseconds=1)
     house.admit("gen_3")

@@ -33,4 +33,5 @@ def a_gate(
         terms={},
         closed=None,
         admissions=tuple(map(milliseconds, admitted)),
+        decided={},
     )

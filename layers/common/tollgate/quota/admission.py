@@ -10,21 +10,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from zlib import crc32
 
 from tollgate.catalogue import Catalogue, Plan
 from tollgate.logs import raise_alarm
-from tollgate.quota.gate import TERMS, USED, WINDOW, Gate, Hold, Terms, day_of
+from tollgate.quota.admission_write import admission_write
+from tollgate.quota.gate import Gate, Hold, day_of
+from tollgate.quota.give_back import give_back
 from tollgate.quota.limits import in_force, write_limits
 from tollgate.quota.periods import Anchor, period
 from tollgate.quota.reclaim import reclaim_dead_holds
-from tollgate.quota.refusal import CONCURRENT, MONTH, Refused, refusal
+from tollgate.quota.refusal import CONCURRENT, MONTH, Refusal, Refused, refusal
 from tollgate.table import keys
-from tollgate.table.client import ConditionFailed, Item, Table, Unavailable, Update, Value
-from tollgate.tenancy.gate import milliseconds, number
+from tollgate.table.client import ConditionFailed, Item, Table, Unavailable
+from tollgate.tenancy.gate import milliseconds
 
 SHORTEST_OUTPUT = 64
-SHARDS = 16
 _TRIES = 6
 
 
@@ -77,6 +77,17 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Met:
+    """The gate as an attempt found it, and what refuses there; `repeated`: a sending of this or of
+    an earlier attempt may still be under way.
+    """
+
+    gate: Gate
+    repeated: bool = False
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """`refresh(account_id)` brings a gate whose entitlement has ended up to date with billing."""
 
@@ -91,58 +102,81 @@ class Admission:
         Errors: `Refused`, `SessionEnded`, `Unavailable`, and `PlanRefused` where `demand` raises it
         for the true plan.
         """
-        try:
-            outcome = self._attempt(visitor, hint, demand, None)
-        except PlanRefused:
-            outcome = self._read(visitor)
+        met: _Met | None = None
         for _ in range(_TRIES):
+            try:
+                outcome = self._attempt(visitor, hint, demand, met)
+            except PlanRefused:
+                if met is not None:
+                    raise
+                outcome = self._read(visitor)
             if isinstance(outcome, Admitted):
                 return outcome
-            outcome = self._attempt(visitor, _hint(outcome), demand, outcome)
+            met, hint = outcome, _hint(outcome.gate)
+            if met.refusal is not None:
+                if met.repeated:
+                    give_back(self.table, self.catalogue, visitor, self.clock())
+                raise Refused(met.refusal, met.gate)
         raise Unavailable("admission met a changing gate too often")
 
     def _attempt(
-        self, visitor: Visitor, hint: Hint, demand: Callable[[Plan], Demand], seen: Gate | None
-    ) -> Admitted | Gate:
-        """The gate as it stood, where another attempt may be right; `seen` is what the last met."""
+        self, visitor: Visitor, hint: Hint, demand: Callable[[Plan], Demand], seen: _Met | None
+    ) -> Admitted | _Met:
+        """What it met, where another attempt may be right; `seen` is what the last one met."""
         now = self.clock()
+        repeated = seen is not None and seen.repeated
         plan = self._plan(hint.plan)
         wanted = demand(plan)
         if seen is not None:
-            wanted = _fitting(wanted, seen, now)
+            wanted = _fitting(wanted, seen.gate, now)
         hold = _hold(visitor, hint, wanted, now)
-        change = admission(visitor, hint, plan, hold, self.catalogue.per_minute, now)
+        change = admission_write(visitor, hint, plan, hold, self.catalogue.per_minute, now)
         try:
-            gate = Gate.of(self.table.update(keys.gate(visitor.account_id), change))
+            written = self.table.write(keys.gate(visitor.account_id), change)
+            gate, repeated = Gate.of(written.item), repeated or written.repeated
         except ConditionFailed as failed:
             gate = _standing(failed.item, visitor, now)
             if visitor.generation_id not in gate.open:
-                self._mend(gate, hint, wanted, now)
-                return gate
+                met = self._mend(visitor, gate, hint, wanted, seen, now)
+                return replace(met, repeated=repeated or failed.repeated)
+            repeated = True  # refused by its own hold: an earlier sending has arrived
         self._apply_catalogue(gate)
-        hold = gate.open[visitor.generation_id]
+        hold = replace(gate.open[visitor.generation_id], repeated=repeated)
         return Admitted(gate, hold, plan, hold.tokens - hold.input_tokens)
 
-    def _mend(self, gate: Gate, hint: Hint, wanted: Demand, now: datetime) -> None:
-        """Returns where another attempt may be right, having done what it needs; else `Refused`."""
+    def _mend(
+        self,
+        visitor: Visitor,
+        gate: Gate,
+        hint: Hint,
+        wanted: Demand,
+        seen: _Met | None,
+        now: datetime,
+    ) -> _Met:
+        """With what refuses, or without where another attempt may be right, having done what it
+        needs.
+        """
         if self._apply_catalogue(gate):
-            return
+            return _Met(gate)
         if gate.has_ended(now):
             self.refresh(gate.tenant.account_id)
-            return
+            return _Met(gate)
         if hint != _hint(gate):
-            return
+            return _Met(gate)
         tokens = wanted.input_tokens + wanted.output_tokens
-        refused = refusal(gate, tokens, self.catalogue.per_minute, now)
-        if refused is None:
-            return
-        if refused.scope == MONTH and _room(wanted, gate, now) >= SHORTEST_OUTPUT:
-            return
-        if refused.scope == CONCURRENT and reclaim_dead_holds(
+        found = refusal(gate, tokens, self.catalogue.per_minute, now)
+        if found is None:
+            # The period is closed, so this clock was slow. The answer has corrected it: once more.
+            if seen is not None:
+                raise Unavailable("no limit refuses, and the gate does")
+            return _Met(gate)
+        if found.scope in {MONTH, CONCURRENT} and reclaim_dead_holds(
             self.table, self.catalogue, gate, now
         ):
-            return
-        raise Refused(refused, gate)
+            return self._read(visitor)
+        if found.scope == MONTH and _room(wanted, gate, now) >= SHORTEST_OUTPUT:
+            return _Met(gate)
+        return _Met(gate, refusal=found)
 
     def _apply_catalogue(self, gate: Gate) -> bool:
         """Rewrites a gate's limits where the catalogue has changed under it, for the next write."""
@@ -156,86 +190,12 @@ class Admission:
             self.table.update(keys.gate(tenant.account_id), write_limits(tenant, limits))
         return True
 
-    def _read(self, visitor: Visitor) -> Gate:
-        return _standing(self.table.get(keys.gate(visitor.account_id)), visitor, self.clock())
+    def _read(self, visitor: Visitor) -> _Met:
+        item = self.table.get(keys.gate(visitor.account_id))
+        return _Met(_standing(item, visitor, self.clock()))
 
     def _plan(self, plan_id: str) -> Plan:
         return self.catalogue.plans.get(plan_id, self.catalogue.lowest)
-
-
-def admission(
-    visitor: Visitor, hint: Hint, plan: Plan, hold: Hold, per_minute: int | None, now: datetime
-) -> Update:
-    """The one write. Every right-hand side sees the item as it was before."""
-    terms = [
-        "#sessions.#sid > :now",
-        "#version = :version",
-        "attribute_not_exists(#suspended)",
-        "(attribute_type(#until, :null) OR #until > :now)",
-        "(attribute_not_exists(#closed) OR #closed < :period)",
-        "((attribute_not_exists(#days.#today) AND #day_limit >= :one)"
-        " OR #days.#today < #day_limit OR attribute_type(#day_limit, :null))",
-        "size(#open) < #concurrent_limit",
-        "attribute_not_exists(#open.#generation)",
-    ]
-    sets = [
-        "#used = if_not_exists(#used, :zero) + :hold",
-        "#days.#today = if_not_exists(#days.#today, :zero) + :one",
-        "#open.#generation = :open",
-        "#terms = :terms",
-        "#due = if_not_exists(#due, :shard)",
-    ]
-    names = {
-        "#sid": visitor.session_id,
-        "#today": hold.day,
-        "#generation": visitor.generation_id,
-        "#used": USED + hold.period,
-        "#terms": TERMS + hold.period,
-        **{f"#{name}": name for name in _ALIASED},
-    }
-    values: dict[str, Value] = {
-        ":now": number(milliseconds(now)),
-        ":version": number(hint.version),
-        ":period": {"S": hold.period},
-        ":hold": number(hold.tokens),
-        ":open": hold.value(),
-        ":terms": Terms(plan.id, plan.month).value(),
-        ":zero": number(0),
-        ":one": number(1),
-        ":null": {"S": "NULL"},
-        ":shard": {"S": str(crc32(visitor.account_id.encode()) % SHARDS)},
-    }
-    if plan.overage is not None:
-        terms.append("attribute_exists(#metered)")
-        names["#metered"] = "metered"
-    else:
-        terms.append(
-            "#month_limit = :limit AND ((attribute_not_exists(#used) AND #month_limit >= :hold)"
-            " OR #used <= :room)"
-        )
-        names["#month_limit"] = "month_limit"
-        values |= {":limit": number(plan.month), ":room": number(plan.month - hold.tokens)}
-    if per_minute is not None:
-        places = range(per_minute)
-        terms.append("(attribute_not_exists(#last) OR #last <= :window)")
-        sets += ["#r0 = :now", *(f"#r{n} = if_not_exists(#r{n - 1}, :zero)" for n in places[1:])]
-        names |= {f"#r{n}": f"r{n}" for n in places} | {"#last": f"r{per_minute - 1}"}
-        values[":window"] = number(milliseconds(now - WINDOW))
-    return Update("SET " + ", ".join(sets), names, values, " AND ".join(terms))
-
-
-_ALIASED = (
-    "sessions",
-    "version",
-    "suspended",
-    "until",
-    "closed",
-    "days",
-    "day_limit",
-    "open",
-    "concurrent_limit",
-    "due",
-)
 
 
 def _hint(gate: Gate) -> Hint:

@@ -18,7 +18,8 @@ def extend_hold(table: Table, visitor: Visitor, admitted: Admitted, tokens: int)
             return admitted
         item = failed.item  # a write that was repeated after its time-out finds its own work done
     gate = Gate.of(item)
-    return replace(admitted, gate=gate, hold=gate.open.get(visitor.generation_id, admitted.hold))
+    hold = gate.open.get(visitor.generation_id, admitted.hold)
+    return replace(admitted, gate=gate, hold=replace(hold, repeated=admitted.hold.repeated))
 
 
 def _extension(visitor: Visitor, admitted: Admitted, tokens: int) -> Update:

@@ -4,7 +4,7 @@ Read from the raw item that a write returned, admitted or refused, so that no an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tollgate.quota.periods import Anchor, Period, period
@@ -13,9 +13,18 @@ from tollgate.tenancy.gate import Tenant, integer, milliseconds, number
 
 USED = "used#"
 TERMS = "terms#"
+DECIDED = "decided#"
+_ADMISSIONS = tuple(f"r{place}" for place in range(10))
 WINDOW = timedelta(seconds=60)
 LONGEST_RUN = timedelta(seconds=300)
 """No generation lives longer: a hold that is older belongs to a process that died."""
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far apart the clocks of an admission and of its reclaim may be.
+
+Corrected by the store's own date they agree within about a second, so this is room for a process
+that has not heard it yet. More would keep a dead stream's place occupied for longer; less would cut
+a live one. A reclaim that comes too early all the same is put right by the settlement's debt.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,8 @@ class Hold:
 
     `tokens` of `input` and output together, in `period`; `at` in epoch milliseconds; `delivered` is
     the last checkpoint of output tokens; a `pinned` hold is being reclaimed and takes no
-    checkpoint.
+    checkpoint; a `stopped` one asks its generation to end. `repeated` is known to the admitting
+    process alone and not stored: another sending of the admission may still be under way.
     """
 
     tokens: int
@@ -36,6 +46,8 @@ class Hold:
     model: str
     delivered: int = 0
     pinned: bool = False
+    stopped: bool = False
+    repeated: bool = field(default=False, compare=False)
 
     def value(self) -> Value:
         fields: dict[str, Value] = {
@@ -50,6 +62,8 @@ class Hold:
         }
         if self.pinned:
             fields["x"] = number(1)
+        if self.stopped:
+            fields["s"] = number(1)
         return {"M": fields}
 
     @classmethod
@@ -65,6 +79,7 @@ class Hold:
             model=fields["m"]["S"],
             delivered=integer(fields["n"]),
             pinned="x" in fields,
+            stopped="s" in fields,
         )
 
 
@@ -86,7 +101,7 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Gate:
     """`used` counts spent and held tokens by the period's name; `admissions` are the newest, newest
-    first.
+    first; `decided` are generations whose admission may still arrive, with when they were decided.
     """
 
     tenant: Tenant
@@ -96,27 +111,32 @@ class Gate:
     terms: Mapping[str, Terms]
     closed: str | None
     admissions: tuple[int, ...]
+    decided: Mapping[str, int]
 
     @classmethod
     def of(cls, item: Item) -> "Gate":
+        counters = [each for each in item.items() if "#" in each[0]]
         return cls(
             tenant=Tenant.of(item),
             days={day: integer(count) for day, count in item["days"]["M"].items()},
             open={each: Hold.of(value) for each, value in item["open"]["M"].items()},
             used={
                 name.removeprefix(USED): integer(value)
-                for name, value in item.items()
+                for name, value in counters
                 if name.startswith(USED)
             },
             terms={
                 name.removeprefix(TERMS): Terms.of(value)
-                for name, value in item.items()
+                for name, value in counters
                 if name.startswith(TERMS)
             },
             closed=item["closed"]["S"] if "closed" in item else None,
-            admissions=tuple(
-                integer(item[f"r{place}"]) for place in range(10) if f"r{place}" in item
-            ),
+            admissions=tuple(integer(item[place]) for place in _ADMISSIONS if place in item),
+            decided={
+                name.removeprefix(DECIDED): integer(value)
+                for name, value in counters
+                if name.startswith(DECIDED)
+            },
         )
 
     def period(self, now: datetime) -> Period:
@@ -159,7 +179,7 @@ class Gate:
 
 
 def day_of(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%d")
+    return now.astimezone(UTC).date().isoformat()
 
 
 def day_ends(now: datetime) -> datetime:

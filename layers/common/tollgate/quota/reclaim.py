@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from tollgate.catalogue import Catalogue
-from tollgate.quota.gate import LONGEST_RUN, Gate, Hold
+from tollgate.quota.gate import CLOCK_SKEW, LONGEST_RUN, Gate, Hold
 from tollgate.quota.settlement import RECLAIMED, Usage, settle
 from tollgate.table import keys
 from tollgate.table.client import ConditionFailed, Table, Update
@@ -13,8 +13,8 @@ _BYTES_PER_TOKEN = 4
 
 
 def reclaim_dead_holds(table: Table, catalogue: Catalogue, gate: Gate, now: datetime) -> int:
-    """How many holds older than the longest possible run were settled."""
-    oldest_live = milliseconds(now - LONGEST_RUN)
+    """How many holds older than the longest possible run, on any clock, were settled."""
+    oldest_live = milliseconds(now - LONGEST_RUN - CLOCK_SKEW)
     dead = {each: hold for each, hold in gate.open.items() if hold.at < oldest_live}
     return sum(
         _reclaim(table, catalogue, gate.tenant.account_id, generation_id, hold, now)

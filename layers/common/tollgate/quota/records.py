@@ -10,7 +10,8 @@ class Receipt(Record):
 
     Tokens are the model's; `cost` is in billionths of a dollar at the catalogue version
     `price_version`. `outcome` is finished, stopped, failed (nothing was delivered, nothing is
-    charged) or reclaimed.
+    charged) or reclaimed. A settlement that came after its reclaim adds its own numbers once, as
+    `late_*`: they are what is charged.
     """
 
     account_id = UnicodeAttribute()
@@ -29,17 +30,42 @@ class Receipt(Record):
     price_version = UnicodeAttribute()
     admitted_at = NumberAttribute()
     decided_at = NumberAttribute()
+    late_outcome = UnicodeAttribute(null=True)
+    late_input_tokens = NumberAttribute(null=True)
+    late_output_tokens = NumberAttribute(null=True)
+    late_estimated = BooleanAttribute(null=True)
+    late_cost = NumberAttribute(null=True)
+    late_at = NumberAttribute(null=True)
 
     @property
     def unused(self) -> int:
         """Tokens of the hold that go back to its period; negative where more was used than held."""
         return int(self.reserved - self.input_tokens - self.output_tokens)
 
+    @property
+    def charged_tokens(self) -> int:
+        return int(self.input_tokens + self.output_tokens) + self.debt
+
+    @property
+    def charged_cost(self) -> int:
+        return int(self.cost if self.late_cost is None else self.late_cost)
+
+    @property
+    def debt(self) -> int:
+        """Tokens that the late settlement charged beyond the reclaim; negative where the reclaim
+        had charged too much, zero where nothing came late.
+        """
+        if self.late_input_tokens is None or self.late_output_tokens is None:
+            return 0
+        late = self.late_input_tokens + self.late_output_tokens
+        return int(late - self.input_tokens - self.output_tokens)
+
 
 class ClosedPeriod(Record):
     """What one period granted and what was used of it, in model tokens.
 
     Plan and grant are those of its last admission: a change of plan after its end is not its own.
+    `debt` is what settlements added after the close: `used` never changes.
     """
 
     account_id = UnicodeAttribute()
@@ -47,4 +73,5 @@ class ClosedPeriod(Record):
     plan = UnicodeAttribute()
     granted = NumberAttribute()
     used = NumberAttribute()
+    debt = NumberAttribute(null=True)
     closed_at = NumberAttribute()

@@ -2,14 +2,18 @@
 
 Whoever writes the receipt has decided the generation, once. The gate is then changed by the
 standing receipt's numbers under the condition that the hold is still there, so that repeating it
-changes nothing and a crash between the two is finished by whoever sees the hold next.
+changes nothing and a crash between the two is finished by whoever sees the hold next. A settlement
+that finds its hold reclaimed knows better than the reclaim did, and records the difference.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tollgate.catalogue import Catalogue, Model
-from tollgate.quota.gate import USED, Gate, Hold, day_of
+from tollgate.quota.gate import DECIDED, USED, Gate, Hold, day_of
+from tollgate.quota.record_debt import Debt, record_debt
 from tollgate.quota.records import Receipt
 from tollgate.table import keys
 from tollgate.table.client import (
@@ -26,6 +30,8 @@ from tollgate.tenancy.gate import milliseconds, number
 
 FINISHED, STOPPED, FAILED, RECLAIMED = "finished", "stopped", "failed", "reclaimed"
 _DAYS_KEPT = 2
+_ON_THE_WAY = timedelta(minutes=10)
+"""For how long a sending may still arrive: its signature is good for five minutes."""
 _NANO_DOLLARS_PER_CENT_PER_MILLION = 10
 
 
@@ -55,15 +61,18 @@ def settle(
 
     Repeating it changes nothing.
     """
-    receipt = _receipt(catalogue, account_id, generation_id, hold, usage, now)
+    own = _receipt(catalogue, account_id, generation_id, hold, usage, now)
     try:
-        table.transact(put(receipt.serialize(), if_absent=True), _count(receipt))
+        table.transact(put(own.serialize(), if_absent=True), _count(own, _counters(own)))
     except Cancelled as cancelled:
-        standing = cancelled.failed.get(0)
-        if standing is None:
+        item = cancelled.failed.get(0)
+        if item is None:
             raise Unavailable("the receipt was neither written nor found") from cancelled
-        receipt = Receipt.from_raw_data(dict(standing))
-    return _follow(table, receipt, now)
+        standing = Receipt.from_raw_data(dict(item))
+        gate = _follow(table, standing, now, repeated=hold.repeated)
+        debt = _debt(standing, own)
+        return gate if gate is None or debt is None else record_debt(table, debt, gate)
+    return _follow(table, own, now, repeated=hold.repeated)
 
 
 def checkpoint(table: Table, account_id: str, generation_id: str, output_tokens: int) -> None:
@@ -117,15 +126,18 @@ def _cost(model: Model, usage: Usage) -> int:
     return cents_per_million * _NANO_DOLLARS_PER_CENT_PER_MILLION
 
 
-def _count(receipt: Receipt) -> Action:
-    """Adds the generation to its day's usage row."""
+def _counters(receipt: Receipt) -> Counter[str]:
+    return Counter(
+        generations=int(receipt.outcome != FAILED),
+        input_tokens=int(receipt.input_tokens),
+        output_tokens=int(receipt.output_tokens),
+        cost=int(receipt.cost),
+    )
+
+
+def _count(receipt: Receipt, counters: Mapping[str, int]) -> Action:
+    """Adds to the usage row of the generation's day."""
     key = keys.usage_day(receipt.account_id, receipt.day, receipt.user_id, receipt.model)
-    counters = {
-        "generations": int(receipt.outcome != FAILED),
-        "input_tokens": int(receipt.input_tokens),
-        "output_tokens": int(receipt.output_tokens),
-        "cost": int(receipt.cost),
-    }
     return update(
         key,
         Update(
@@ -136,9 +148,28 @@ def _count(receipt: Receipt) -> Action:
     )
 
 
-def _follow(table: Table, receipt: Receipt, now: datetime) -> Gate | None:
+def _debt(standing: Receipt, own: Receipt) -> Debt | None:
+    """None where the standing decision is no reclaim's, or was right to the last token."""
+    if standing.outcome != RECLAIMED or own.outcome == RECLAIMED or standing.late_at is not None:
+        return None
+    more = _counters(own)
+    more.subtract(_counters(standing))
+    if not any(more.values()):
+        return None
+    return Debt(
+        reclaimed=standing,
+        late=own,
+        tokens=more["input_tokens"] + more["output_tokens"],
+        day_back=more["generations"] < 0,
+        usage_row=_count(standing, more),
+    )
+
+
+def _follow(table: Table, receipt: Receipt, now: datetime, *, repeated: bool) -> Gate | None:
     """Unused tokens go back to their own period, the hold goes; a failed generation gives its day
     back too.
+
+    Where the admission was `repeated`, a note stays that refuses whatever of it arrives later.
     """
     key = keys.gate(receipt.account_id)
     sets = ["#used = #used - :unused"]
@@ -152,6 +183,10 @@ def _follow(table: Table, receipt: Receipt, now: datetime) -> Gate | None:
         sets.append("#days.#day = if_not_exists(#days.#day, :one) - :one")
         names |= {"#days": "days", "#day": receipt.day}
         values[":one"] = number(1)
+    if repeated:
+        sets.append("#decided = :now")
+        names["#decided"] = DECIDED + receipt.generation_id
+        values[":now"] = number(milliseconds(now))
     change = Update(
         f"SET {', '.join(sets)} REMOVE #open.#generation",
         names,
@@ -162,15 +197,23 @@ def _follow(table: Table, receipt: Receipt, now: datetime) -> Gate | None:
         gate = Gate.of(table.update(key, change))
     except ConditionFailed as failed:
         return None if failed.item is None else Gate.of(failed.item)
-    _trim_days(table, gate, now)
+    _trim(table, gate, now)
     return gate
 
 
-def _trim_days(table: Table, gate: Gate, now: datetime) -> None:
-    """Day counters of the past are of no use; two are kept for clocks and late settlements."""
-    oldest = day_of(now - timedelta(days=_DAYS_KEPT))
-    gone = [day for day in gate.days if day < oldest]
-    if gone:
-        names = {"#days": "days"} | {f"#d{place}": day for place, day in enumerate(gone)}
-        removes = ", ".join(f"#days.#d{place}" for place in range(len(gone)))
+def _trim(table: Table, gate: Gate, now: datetime) -> None:
+    """Day counters of the past are of no use, but two for clocks and late settlements; nor are
+    decisions against which no sending can arrive any more.
+    """
+    oldest_day = day_of(now - timedelta(days=_DAYS_KEPT))
+    oldest_decision = milliseconds(now - _ON_THE_WAY)
+    days = {f"#d{place}": day for place, day in enumerate(gate.days) if day < oldest_day}
+    decided = {
+        f"#g{place}": DECIDED + generation
+        for place, (generation, at) in enumerate(gate.decided.items())
+        if at < oldest_decision
+    }
+    if days or decided:
+        names = days | decided | ({"#days": "days"} if days else {})
+        removes = ", ".join([*(f"#days.{alias}" for alias in days), *decided])
         table.update(keys.gate(gate.tenant.account_id), Update(f"REMOVE {removes}", names))

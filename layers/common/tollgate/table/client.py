@@ -15,21 +15,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tollgate.clock import StoreClock
     from tollgate.table.keys import Key
 
 Value = Mapping[str, Any]
 Item = Mapping[str, Value]
 
 _CONFLICT_TRIES = 6
-_CONFLICT_PAUSE_SECONDS = 0.02
+_BATCH_TRIES = 6
+_FIRST_PAUSE_SECONDS = 0.02
 
 
 class ConditionFailed(Exception):
-    """The write's condition was false; `item` is what stood there (None: nothing did)."""
+    """The write's condition was false; `item` is what stood there (None: nothing did).
 
-    def __init__(self, item: Item | None) -> None:
+    `repeated` as in `Written`.
+    """
+
+    def __init__(self, item: Item | None, *, repeated: bool = False) -> None:
         super().__init__("the condition did not hold")
         self.item = item
+        self.repeated = repeated
 
 
 class Cancelled(Exception):
@@ -74,6 +80,16 @@ class Page:
     next_key: Item | None
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`item` as it is after a change that botocore had to send more than once where it is
+    `repeated`: an earlier sending may still be under way, and arrive after everything that follows.
+    """
+
+    item: Item
+    repeated: bool
+
+
 T = TypeVar("T")
 
 Action = Callable[[str], dict[str, Any]]
@@ -107,6 +123,27 @@ class Table:
         item: Item | None = answer.get("Item")
         return item
 
+    def get_many(self, keys: "Sequence[Key]") -> list[Item]:
+        """Those of the items that stand, in no order; at most a hundred keys, none of them twice.
+
+        DynamoDB may answer for a part of them only: the others are asked for again.
+        """
+        items: list[Item] = []
+        asked: Sequence[Mapping[str, Value]] = [_key(key) for key in keys]
+        for attempt in range(_BATCH_TRIES):
+            if not asked:
+                return items
+            if attempt:
+                _pause(attempt)
+            request = {self._name: {"Keys": asked, "ConsistentRead": True}}
+            with _faults():
+                answer = self._client.batch_get_item(RequestItems=request)
+            items += answer["Responses"].get(self._name, ())
+            asked = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
+        if asked:
+            raise Unavailable("a batch was not read to its end")
+        return items
+
     def put(self, item: Item, *, if_absent: bool = False) -> None:
         extra = _IF_ABSENT if if_absent else {}
         _past_conflicts(
@@ -115,16 +152,26 @@ class Table:
 
     def update(self, key: "Key", change: Update) -> Item:
         """The item as it is after the change."""
-        arguments = change.arguments()
+        return self.write(key, change).item
 
-        def write() -> Item:
-            answer = self._client.update_item(
+    def write(self, key: "Key", change: Update) -> Written:
+        """An `update` that tells whether it was sent more than once."""
+        arguments = change.arguments()
+        tries = 0
+
+        def send() -> Any:
+            nonlocal tries
+            tries += 1
+            return self._client.update_item(
                 TableName=self._name, Key=_key(key), ReturnValues="ALL_NEW", **arguments
             )
-            item: Item = answer["Attributes"]
-            return item
 
-        return _past_conflicts(write)
+        try:
+            answer = _past_conflicts(send)
+        except ConditionFailed as failed:
+            failed.repeated |= tries > 1
+            raise
+        return Written(answer["Attributes"], tries > 1 or _repeated(answer))
 
     def delete(self, key: "Key") -> Item | None:
         """The item that stood there."""
@@ -159,13 +206,19 @@ class Table:
         }
         return self._page(arguments, limit, start)
 
-    def query_due(self, shard: str, *, limit: int, start: Item | None = None) -> Page:
-        """Keys of the gates that may have a period to close, from the sparse index `due`."""
+    def query_due(
+        self, shard: str, first: str, last: str, *, limit: int, start: Item | None = None
+    ) -> Page:
+        """Keys of the gates in use whose periods end between two boundaries, both included."""
         arguments: dict[str, Any] = {
             "IndexName": "due",
-            "KeyConditionExpression": "#due = :shard",
-            "ExpressionAttributeNames": {"#due": "due"},
-            "ExpressionAttributeValues": {":shard": {"S": shard}},
+            "KeyConditionExpression": "#due = :shard AND #boundary BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#due": "due", "#boundary": "boundary"},
+            "ExpressionAttributeValues": {
+                ":shard": {"S": shard},
+                ":first": {"S": first},
+                ":last": {"S": last},
+            },
         }
         return self._page(arguments, limit, start)
 
@@ -179,17 +232,20 @@ class Table:
         return Page(answer["Items"], answer.get("LastEvaluatedKey"))
 
 
-def connect(name: str) -> Table:
-    """The table over a client of its own.
+def connect(name: str, clock: "StoreClock | None" = None) -> Table:
+    """The table over a client of its own, whose answers correct `clock`.
 
     Region, endpoint and credentials come from the AWS_* environment.
     """
     import botocore.session
     from botocore.config import Config
 
+    from tollgate.table.dated_answers import correct_by_answers
     from tollgate.table.descriptions import OneService
+    from tollgate.table.plain_json import PlainParsers, PlainSerializer
 
     config = Config(
+        user_agent="tollgate",  # botocore's own is made anew, twice, for every request
         connect_timeout=1,
         read_timeout=2,
         retries={"mode": "standard", "total_max_attempts": 3},
@@ -198,7 +254,13 @@ def connect(name: str) -> Table:
     )
     session = botocore.session.get_session()
     session.register_component("data_loader", OneService(_SERVICE))
-    return Table(session.create_client(_SERVICE, config=config), name)
+    session.register_component("response_parser_factory", PlainParsers())
+    client = session.create_client(_SERVICE, config=config)
+    if client.meta.service_model.resolved_protocol == "json":
+        client._serializer = PlainSerializer()
+    if clock is not None:
+        correct_by_answers(clock, client, _SERVICE)
+    return Table(client, name)
 
 
 _SERVICE = "dynamodb"
@@ -217,6 +279,10 @@ class _Conflicting(Exception):
     pass
 
 
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter is no secret
+
+
 def _past_conflicts(write: Callable[[], T]) -> T:
     """botocore does not repeat what lost to a concurrent transaction: repeat it with jitter."""
     for attempt in range(_CONFLICT_TRIES):
@@ -224,7 +290,7 @@ def _past_conflicts(write: Callable[[], T]) -> T:
             with _faults():
                 return write()
         except _Conflicting:
-            time.sleep(random.uniform(0, _CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter is no secret
+            _pause(attempt)
     raise Unavailable("conflicting writes did not cease")
 
 
@@ -243,12 +309,16 @@ def _faults() -> "Iterator[None]":
 def _translated(response: Mapping[str, Any]) -> Exception:
     code = response.get("Error", {}).get("Code")
     if code == "ConditionalCheckFailedException":
-        return ConditionFailed(response.get("Item"))
+        return ConditionFailed(response.get("Item"), repeated=_repeated(response))
     if code in {"TransactionConflictException", "TransactionInProgressException"}:
         return _Conflicting()
     if code == "TransactionCanceledException":
         return _cancelled(response.get("CancellationReasons", []))
     return Unavailable(str(code))
+
+
+def _repeated(response: Mapping[str, Any]) -> bool:
+    return bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
 
 
 def _cancelled(reasons: Sequence[Mapping[str, Any]]) -> Exception:

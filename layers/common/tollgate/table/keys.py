@@ -4,7 +4,8 @@ Items of one tenant begin with that tenant's partition, which is what the roles'
 `dynamodb:LeadingKeys` rely on.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class Key(NamedTuple):
@@ -44,6 +45,12 @@ def gate(account_id: str) -> Key:
     return Key(f"ACCOUNT#{account_id}", "GATE")
 
 
+def account_of(item: Mapping[str, Mapping[str, Any]]) -> str:
+    """Whose item of an account's own partition this is."""
+    account_id: str = item["pk"]["S"].removeprefix("ACCOUNT#")
+    return account_id
+
+
 def closed_period(account_id: str, start: str) -> Key:
     return Key(f"ACCOUNT#{account_id}", f"PERIOD#{start}")
 
@@ -74,8 +81,30 @@ def stripe_event(event_id: str) -> Key:
     return Key(f"EVENT#stripe#{event_id}", "EVENT")
 
 
+def spend_shard(day: str, number: int) -> Key:
+    return Key(f"SPEND#{day}", f"SHARD#{number}")
+
+
+def spend_switch(day: str) -> Key:
+    return Key(f"SPEND#{day}", "SWITCH")
+
+
+def spend_mark(stream_shard_id: str) -> Key:
+    """How far one shard of the table's stream is counted."""
+    return Key(f"SPEND#STREAM#{stream_shard_id}", "MARK")
+
+
 def idempotency(account_id: str, route: str, key: str) -> Key:
     return Key(f"IDEMPOTENCY#{account_id}#{route}#{key}", "KEY")
+
+
+def reset_progress() -> Key:
+    return Key("RESET#", "PROGRESS")
+
+
+def reset_left(account_id: str) -> Key:
+    """Stands for an account whose periods could not be closed."""
+    return Key("RESET#", f"LEFT#{account_id}")
 
 
 def health() -> Key:

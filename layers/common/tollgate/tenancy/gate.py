@@ -55,6 +55,7 @@ class Limits:
         attributes: dict[str, Value] = {
             "plan": {"S": self.plan},
             "anchor": {"S": self.anchor},
+            "boundary": {"S": boundary(self.anchor)},
             "day_limit": number_or_null(self.day),
             "month_limit": number_or_null(self.month),
             "concurrent_limit": number(self.concurrent),
@@ -95,6 +96,16 @@ class Tenant:
 
     def admits(self, session_id: str, now: datetime) -> bool:
         return self.sessions.get(session_id, 0) > milliseconds(now)
+
+
+def boundary(anchor: str) -> str:
+    """On which day of a month and at what time its periods end, such as `15T10:30:00`.
+
+    It stands beside the anchor for the index of gates in use, and changes with it alone. On a day
+    that a month does not have, periods end on that month's last.
+    """
+    at = anchor.partition(";")[0]
+    return "01T00:00:00" if at == CALENDAR else at[8:19]
 
 
 def born(account_id: str, limits: Limits, sessions: Mapping[str, int]) -> Item:
