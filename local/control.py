@@ -31,6 +31,8 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
 class Context:
     """A Lambda context that is in no hurry."""
 
+    function_name = "local"
+
     def get_remaining_time_in_millis(self) -> int:
         return 900_000
 

@@ -2,6 +2,7 @@
 like.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,34 @@ class Template:
         return [(path.replace("{proxy+}", "{proxy:path}"), folder) for path, folder in ordered]
 
     def table(self, name: str) -> dict[str, Any]:
-        """`create_table`'s arguments."""
-        [table] = self._of_type("AWS::DynamoDB::Table")
-        properties = table["Properties"]
+        """`create_table`'s arguments, but for the stream: with one, every write is slower here."""
         wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-        return {"TableName": name} | {each: properties[each] for each in wanted}
+        return {"TableName": name} | {each: self._table[each] for each in wanted}
+
+    def stream(self) -> dict[str, Any]:
+        """What `create_table` or `update_table` need beside."""
+        return {
+            "StreamSpecification": {"StreamEnabled": True, **self._table["StreamSpecification"]}
+        }
+
+    def pattern(self, folder: str) -> dict[str, Any]:
+        """What the function in `folder` wants of the table's stream, in Lambda's event pattern."""
+        [feed] = [
+            event["Properties"]
+            for function in self._of_type("AWS::Serverless::Function")
+            for event in function["Properties"].get("Events", {}).values()
+            if event["Type"] == "DynamoDB"
+            and Path(function["Properties"]["CodeUri"]).name == folder
+        ]
+        [one] = feed["FilterCriteria"]["Filters"]
+        pattern: dict[str, Any] = json.loads(one["Pattern"])
+        return pattern
+
+    @property
+    def _table(self) -> dict[str, Any]:
+        [table] = self._of_type("AWS::DynamoDB::Table")
+        properties: dict[str, Any] = table["Properties"]
+        return properties
 
     def _of_type(self, kind: str) -> list[dict[str, Any]]:
         return [each for each in self.resources.values() if each["Type"] == kind]

@@ -32,13 +32,14 @@ def table_name(dynamodb: Any) -> str:
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
-            {"AttributeName": attribute, "AttributeType": "S"} for attribute in ("pk", "sk", "due")
+            {"AttributeName": attribute, "AttributeType": "S"}
+            for attribute in ("pk", "sk", "due", "boundary")
         ],
         KeySchema=[_hash("pk"), _range("sk")],
         GlobalSecondaryIndexes=[
             {
                 "IndexName": "due",
-                "KeySchema": [_hash("due"), _range("pk")],
+                "KeySchema": [_hash("due"), _range("boundary")],
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
         ],

@@ -1,38 +1,41 @@
-"""Closes periods that have ended: their use becomes history, and the gate forgets them.
+"""The sweep: closes what has ended since the last one, and looks at nothing else.
 
-Correctness never waits for this: a new period opens in its own first admission. Every close is one
-transaction under the counter that was seen, so the sweep may run late, twice, or be killed
-anywhere.
+Correctness never waits for it: a new period opens in its own first admission. Late, skipped, three
+times at once or killed anywhere, sweeps end in the same state, because each close is one
+transaction and what they note of their progress is true whoever noted it.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import takewhile
+from functools import partial
 
 from tollgate.catalogue import Catalogue
-from tollgate.quota.admission import SHARDS
-from tollgate.quota.gate import LONGEST_RUN, TERMS, USED, Gate
-from tollgate.quota.reclaim import reclaim_dead_holds
-from tollgate.quota.records import ClosedPeriod
-from tollgate.table import keys
-from tollgate.table.client import Action, Cancelled, Item, Table, Update, Value, put, update
-from tollgate.tenancy.gate import milliseconds, number
+from tollgate.quota import reset_progress
+from tollgate.quota.due import SHARDS
+from tollgate.quota.gate import LONGEST_RUN
+from tollgate.quota.reset_progress import Progress
+from tollgate.quota.sweep_shard import PAGE, Tools, Work, sweep_shard
+from tollgate.table.client import Table
 
-_PAGE = 100
-_CLOCK_SKEW = timedelta(minutes=5)
+MARGIN = LONGEST_RUN + timedelta(minutes=5)
+"""How long after its end a period is closed: the longest run, and clocks that differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Gates `seen`, periods `closed`, holds `reclaimed`.
+    """Gates that were `due`, periods `closed`, holds `reclaimed`, accounts `left` for next time.
 
-    `finished` False: the deadline came first; the next run does what is left.
+    Up to `oldest` everything is closed; None: no sweep has come to its end yet. `finished` False:
+    the deadline or a fault came first, and the next run goes on from there.
     """
 
-    seen: int
+    due: int
     closed: int
     reclaimed: int
+    left: int
+    oldest: datetime | None
     finished: bool
 
 
@@ -41,81 +44,77 @@ def close_due_periods(
     catalogue: Catalogue,
     clock: Callable[[], datetime],
     time_left: Callable[[], bool],
+    *,
+    workers: int = 1,
 ) -> Sweep:
-    """Reads only gates that were used since their last close, which the sparse index names."""
-    seen = closed = reclaimed = 0
-    for account_id in _due_accounts(table, clock()):
-        if not time_left():
-            return Sweep(seen, closed, reclaimed, finished=False)
-        seen += 1
-        item = table.get(keys.gate(account_id))
-        if item is None:
-            continue
-        gate = Gate.of(item)
-        now = clock()
-        if dead := reclaim_dead_holds(table, catalogue, gate, now):
-            reclaimed += dead
-            gate = Gate.of(table.get(keys.gate(account_id)) or item)
-        closed += _close_ended(table, gate, now)
-    return Sweep(seen, closed, reclaimed, finished=True)
+    """Goes on with what another run began, and then to the present.
 
-
-def _due_accounts(table: Table, now: datetime) -> Iterator[str]:
-    """Each hour begins at another shard, so that no shard is always the one that is cut off."""
-    first = int(now.timestamp()) // 3_600
-    for shard in ((first + place) % SHARDS for place in range(SHARDS)):
-        start: Item | None = None
-        while True:
-            page = table.query_due(str(shard), limit=_PAGE, start=start)
-            yield from (item["pk"]["S"].removeprefix("ACCOUNT#") for item in page.items)
-            start = page.next_key
-            if start is None:
-                break
-
-
-def _close_ended(table: Table, gate: Gate, now: datetime) -> int:
-    """Oldest first, since the watermark only rises.
-
-    What has a hold or ended just now waits for the next run.
+    Errors: `Unavailable` where the store is out of reach and nothing was done.
     """
-    safe = gate.period(now - LONGEST_RUN - _CLOCK_SKEW).name
-    held = {hold.period for hold in gate.open.values()}
-    ended = sorted(name for name in gate.used if name < safe)
-    ready = list(takewhile(lambda name: name not in held, ended))
-    for place, name in enumerate(ready):
-        last = place == len(gate.used) - 1
-        try:
-            table.transact(_history(gate, name, now), _close(gate, name, now, last=last))
-        except Cancelled:
-            return place
-    return len(ready)
-
-
-def _history(gate: Gate, name: str, now: datetime) -> Action:
-    terms = gate.terms[name]
-    period = ClosedPeriod.new(
-        keys.closed_period(gate.tenant.account_id, name),
-        account_id=gate.tenant.account_id,
-        start=name,
-        plan=terms.plan,
-        granted=terms.granted,
-        used=gate.used[name],
-        closed_at=milliseconds(now),
+    run = _Run(Tools(table, catalogue, clock, time_left), workers)
+    progress = reset_progress.read(table)
+    if progress.until is not None:
+        progress = run.sweep(progress, progress.until)
+    present = (clock() - MARGIN).replace(microsecond=0)
+    if progress.until is None and (progress.done is None or progress.done < present):
+        progress = reset_progress.begin(table, progress, present)
+        if progress.until is not None:
+            progress = run.sweep(progress, progress.until)
+    left, since = run.retry_left(progress.done)
+    known = [each for each in (progress.done, since) if each is not None]
+    return Sweep(
+        due=run.work.due,
+        closed=run.work.closed,
+        reclaimed=run.work.reclaimed,
+        left=left,
+        oldest=min(known, default=None),
+        finished=progress.until is None,
     )
-    return put(period.serialize(), if_absent=True)
 
 
-def _close(gate: Gate, name: str, now: datetime, *, last: bool) -> Action:
-    """The last counter takes the gate out of the index, unless the running period was opened
-    meanwhile.
-    """
-    expression = "SET #closed = :name REMOVE #used, #terms"
-    condition = "#used = :seen AND (attribute_not_exists(#closed) OR #closed < :name)"
-    names = {"#closed": "closed", "#used": USED + name, "#terms": TERMS + name}
-    values: dict[str, Value] = {":name": {"S": name}, ":seen": number(gate.used[name])}
-    if last:
-        expression += ", #due"
-        condition += " AND #version = :version AND attribute_not_exists(#running)"
-        names |= {"#due": "due", "#version": "version", "#running": USED + gate.period(now).name}
-        values[":version"] = number(gate.tenant.version)
-    return update(keys.gate(gate.tenant.account_id), Update(expression, names, values, condition))
+@dataclass(slots=True)
+class _Run:
+    tools: Tools
+    workers: int
+    work: Work = field(default_factory=Work)
+    swept: datetime | None = None
+
+    def sweep(self, progress: Progress, until: datetime) -> Progress:
+        self.swept = until
+        shards = [str(each) for each in range(SHARDS)]
+        walk = partial(sweep_shard, self.tools, progress, until)
+        if self.workers == 1:
+            walked = [walk(shard) for shard in shards]
+        else:
+            with ThreadPoolExecutor(self.workers) as pool:
+                walked = list(pool.map(walk, shards))
+        for work in walked:
+            self.work.due += work.due
+            self.work.closed += work.closed
+            self.work.reclaimed += work.reclaimed
+        if self.work.due == 0:
+            _raise_first_fault(walked)
+        if not all(work.finished for work in walked):
+            return progress
+        return reset_progress.finish(self.tools.table, until)
+
+    def retry_left(self, done: datetime | None) -> tuple[int, datetime | None]:
+        """How many accounts stay left, and since when; this run's own wait for another."""
+        waiting: list[datetime] = []
+        for page in reset_progress.left(self.tools.table, PAGE):
+            old = [each for each, since in page.items() if self.swept is None or since < self.swept]
+            gates = self.tools.gates(old)
+            for account_id, since in page.items():
+                again = account_id in old and self.tools.time_left()
+                until = since if done is None else max(since, done)
+                if again and self.tools.close(account_id, gates.get(account_id), until, self.work):
+                    reset_progress.forget(self.tools.table, account_id)
+                else:
+                    waiting.append(since)
+        return len(waiting), min(waiting, default=None)
+
+
+def _raise_first_fault(walked: list[Work]) -> None:
+    for work in walked:
+        if work.fault is not None:
+            raise work.fault
