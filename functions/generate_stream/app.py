@@ -1,4 +1,7 @@
-"""POST /generate: guarded, admitted in one write, relayed as it comes, settled whatever happens."""
+"""POST /generate: guarded, admitted in one write, relayed as it comes, settled whatever happens.
+
+Beside it the stop of a generation.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,11 +15,13 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from functions.generate_stream.endpoint import GenerateEndpoint
+from functions.generate_stream.stop import StopEndpoint
 from tollgate.catalogue import Catalogue
 from tollgate.generation.generate import Generate
 from tollgate.generation.providers import Providers
 from tollgate.generation.relay import Ledger
 from tollgate.quota.admission import Admission
+from tollgate.quota.spend import SpendSwitch
 from tollgate.table.client import Table
 from tollgate.web.application import application
 from tollgate.web.authentication import Authentication
@@ -36,8 +41,14 @@ def build(
     """`refresh(account_id)` brings a gate whose entitlement has ended up to date with billing."""
     admission = Admission(table, catalogue, clock, refresh)
     generate = Generate(Ledger(table, catalogue, clock), admission, providers)
-    endpoint = GenerateEndpoint(catalogue, authentication, generate, site, clock)
-    routes = [Route("/generate", endpoint.post, methods=["POST"]), Route("/ready", _ready)]
+    spend = SpendSwitch(table, catalogue.daily_spend_cap, clock)
+    endpoint = GenerateEndpoint(catalogue, authentication, generate, spend, site, clock)
+    stop = StopEndpoint(table, authentication, clock)
+    routes = [
+        Route("/generate", endpoint.post, methods=["POST"]),
+        Route("/generate/{id}/stop", stop.post, methods=["POST"]),
+        Route("/ready", _ready),
+    ]
     return application(routes, site, lifespan=_prepared(providers, catalogue))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +17,7 @@ from tollgate.generation.generate import Generate
 from tollgate.generation.order import Body, order
 from tollgate.quota.admission import Hint, Visitor
 from tollgate.quota.gate import LONGEST_RUN
+from tollgate.quota.spend import SpendSwitch
 from tollgate.tenancy.ids import new_id
 from tollgate.web.authentication import Authentication
 from tollgate.web.bodies import read_json
@@ -32,6 +34,7 @@ class GenerateEndpoint:
     catalogue: Catalogue
     authentication: Authentication
     generate: Generate
+    spend: SpendSwitch
     site: Site
     clock: Callable[[], datetime]
 
@@ -42,6 +45,9 @@ class GenerateEndpoint:
             wanted = order(body, self.catalogue)
             visitor = Visitor(session.account, session.user, session.id, new_id("gen"))
             hint = Hint(session.plan, session.anchor, session.version)
+            if not self.spend.is_fresh():
+                await run_sync(self.spend.refresh)
+            self.spend.check()
             generation = await self.generate.start(visitor, hint, wanted, _seconds_left(request))
         gate = generation.admitted.gate
         headers = rate_limit_headers(gate, self.catalogue.per_minute, self.clock())

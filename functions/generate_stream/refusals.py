@@ -7,7 +7,9 @@ from datetime import datetime
 from tollgate.generation.generate import NotOpened
 from tollgate.generation.order import InvalidOrder, OverInputLimit, PlanRequired, UnknownBlueprint
 from tollgate.quota.admission import SessionEnded
-from tollgate.quota.refusal import Refused
+from tollgate.quota.periods import rfc3339
+from tollgate.quota.refusal import Refused, seconds_until
+from tollgate.quota.spend import SpendCapReached
 from tollgate.table.client import Unavailable
 from tollgate.web.bodies import invalid
 from tollgate.web.problems import Problem, unauthenticated
@@ -35,6 +37,13 @@ def translated(per_minute: int | None, now: datetime, base: str) -> Iterator[Non
         headers = rate_limit_headers(error.gate, per_minute, now) | _RETRY
         detail = "No model can answer at the moment. Nothing was charged."
         raise Problem(503, "provider_unavailable", detail, headers=headers) from error
+    except SpendCapReached as error:
+        retry = {"retry-after": str(max(1, seconds_until(error.resets_at, now)))}
+        detail = "Too much was generated today for anybody to go on before midnight UTC."
+        resets_at = rfc3339(error.resets_at)
+        raise Problem(
+            503, "spend_cap_reached", detail, headers=retry, resets_at=resets_at
+        ) from error
     except _REFUSALS as error:
         raise _problem(error, base) from error
 

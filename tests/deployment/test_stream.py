@@ -147,6 +147,7 @@ def test_the_stream_ends_properly_before_the_function_is_ended(
     """L5: what it took to open the stream counts too."""
     variables = deployed("GenerateStream") | {"ANTHROPIC_BASE_URL": f"{models}/anthropic"}
     with served(template, variables, tmp_path) as port:
+        sent(port, event)  # the first one waits for the provider's SDK, for who knows how long
         httpx2.post(f"{models}/faults", json=[{"delay_ms": 1_500}]).raise_for_status()
         began = time.monotonic()
         answer = sent(port, event, seconds_left=8)

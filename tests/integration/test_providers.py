@@ -231,6 +231,19 @@ def test_failure_before_the_first_token_is_answered_by_the_other_provider(
 
 
 @each_provider
+@pytest.mark.parametrize("fault", [{}, {"retry_after": 1}], ids=["spend cap", "rate limit"])
+def test_a_provider_that_is_over_its_limit_is_not_asked_again(
+    models: ModelServer, model: Model, fault: dict[str, Any]
+) -> None:
+    """L6: without a retry-after it is the provider's own spend cap, which no retry can lift."""
+    models.expect({"provider": model.provider, "status": 429, **fault})
+    with pytest.raises(ProvidersUnavailable) as refused:
+        generate(models.url, model)
+    assert [each.failure for each in refused.value.failures] == ["busy"]
+    assert [call["outcome"] for call in models.calls()] == ["refused 429"]
+
+
+@each_provider
 @pytest.mark.parametrize(
     ("fault", "failure"),
     [

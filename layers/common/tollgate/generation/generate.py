@@ -13,17 +13,17 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from anyio.to_thread import run_sync
 
 from tollgate.generation.conversations import Before, Conversations, Member
-from tollgate.generation.events import ProvidersUnavailable, Started
+from tollgate.generation.events import Finished, ProvidersUnavailable, Started
+from tollgate.generation.hold_watch import HoldWatch
 from tollgate.generation.order import Order
 from tollgate.generation.prompt import Prompt
 from tollgate.generation.providers import Providers
-from tollgate.generation.relay import Answer, Ledger, Relay, settle_visit
+from tollgate.generation.relay import Answer, Ledger, Relay
 from tollgate.logs import logger
 from tollgate.quota.admission import Admission, Admitted, Hint, Visitor
 from tollgate.quota.extend_hold import extend_hold
-from tollgate.quota.gate import Gate
-from tollgate.quota.settlement import FAILED, Usage
-from tollgate.table import keys
+from tollgate.quota.gate import Gate, Hold
+from tollgate.quota.give_back import give_back
 from tollgate.table.client import Unavailable
 
 _PARTS_AHEAD = 16
@@ -58,6 +58,8 @@ class Generate:
     async def start(self, visitor: Visitor, hint: Hint, order: Order, seconds: float) -> Generation:
         """Returns at the provider's first token; all of it together lasts `seconds` at most.
 
+        What is stopped before that token is an empty answer, and costs its input: a provider was
+        asked, and who could stop for free could ask for ever.
         Errors: those of `Admission.admit` and of `Order.demand`, `NotOpened`.
         """
         ends = anyio.current_time() + seconds
@@ -67,21 +69,24 @@ class Generate:
                 self.admission.admit, visitor, hint, lambda plan: order.demand(catalogue, plan)
             )
         except Unavailable:
-            self._keep_running(run_sync(self._give_back, visitor))  # whether it was is unknown
+            # Whether it was admitted is unknown.
+            self._keep_running(run_sync(self._give_back, visitor, None))
             raise
+        hold_watch = HoldWatch(self.ledger.table, visitor)
         try:
             before = await run_sync(self._before, visitor, order)
             admitted, prompt = await run_sync(self._prompt, visitor, order, admitted, before)
-            answer, started = await self._open(order, admitted, prompt)
+            answer, started = await self._open(order, admitted, prompt, hold_watch, ends)
         except ProvidersUnavailable as error:
-            raise NotOpened(await self._given_back(visitor) or admitted.gate) from error
+            gate = await self._given_back(visitor, admitted.hold)
+            raise NotOpened(gate or admitted.gate) from error
         except BaseException:
             # Cancelled or failed, in whatever way: day and tokens go back before anybody hears.
             with anyio.CancelScope(shield=True):
-                await self._given_back(visitor)
+                await self._given_back(visitor, admitted.hold)
             raise
         sender, parts = anyio.create_memory_object_stream[bytes](_PARTS_AHEAD)
-        relay = Relay(self.ledger, visitor, order, admitted, before.replaced)
+        relay = Relay(self.ledger, visitor, order, admitted, before.replaced, hold_watch)
         self._keep_running(relay.run(answer, started, prompt, sender, ends))
         return Generation(admitted, parts)
 
@@ -91,9 +96,9 @@ class Generate:
         task.add_done_callback(self.running.discard)
         return task
 
-    async def _given_back(self, visitor: Visitor) -> Gate | None:
+    async def _given_back(self, visitor: Visitor, hold: Hold) -> Gate | None:
         """None where the store is slow: the work goes on, and the client is not kept waiting."""
-        task = self._keep_running(run_sync(self._give_back, visitor))
+        task = self._keep_running(run_sync(self._give_back, visitor, hold))
         await asyncio.wait({task}, timeout=_GIVE_BACK_SECONDS)
         return task.result() if task.done() else None
 
@@ -125,28 +130,49 @@ class Generate:
             prompt = order.prompt(turns, limit)
         return admitted, prompt
 
-    def _give_back(self, visitor: Visitor) -> Gate | None:
-        """By the hold as it stands, since what came of the last write to it may be unknown.
-
-        Where the store is out of reach, the hold is left to its reclaim.
-        """
+    def _give_back(self, visitor: Visitor, hold: Hold | None) -> Gate | None:
+        """Where the store is out of reach, the hold is left to its reclaim."""
+        ledger = self.ledger
         try:
-            item = self.ledger.table.get(keys.gate(visitor.account_id))
-            gate = None if item is None else Gate.of(item)
-            hold = None if gate is None else gate.open.get(visitor.generation_id)
-            if hold is None:
-                return gate
-            usage = Usage(FAILED, hold.model, 0, 0, estimated=False)
-            return settle_visit(self.ledger, visitor, hold, usage)
+            return give_back(ledger.table, ledger.catalogue, visitor, ledger.clock(), hold)
         except Unavailable:
             logger().error("%s is left to its reclaim", visitor.generation_id)
             return None
 
     async def _open(
-        self, order: Order, admitted: Admitted, prompt: Prompt
+        self, order: Order, admitted: Admitted, prompt: Prompt, hold_watch: HoldWatch, ends: float
     ) -> tuple[Answer, Started]:
+        """The answer with its first event; an empty one where it was stopped before that.
+
+        Raises ProvidersUnavailable, also where the time ends first.
+        """
         route = self.ledger.catalogue.route(order.alias, admitted.plan.id)
         answer = self.providers.stream(route, prompt, admitted.output_tokens)
+        opened: Started | ProvidersUnavailable | None = None
+        with anyio.CancelScope(deadline=ends):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(hold_watch.run, tasks.cancel_scope)
+                opened = await _opened(answer)
+                tasks.cancel_scope.cancel()
+        if isinstance(opened, Started):
+            return answer, opened
+        if hold_watch.ended:
+            return _nothing(), Started(route[0], prompt.input_about)
+        raise opened or ProvidersUnavailable(())
+
+
+async def _opened(answer: Answer) -> Started | ProvidersUnavailable:
+    """A failure as a value, since a task group would raise it inside an ExceptionGroup."""
+    try:
         started = await anext(answer)
-        assert isinstance(started, Started)  # noqa: S101  what `stream` promises, for mypy
-        return answer, started
+    except ProvidersUnavailable as error:
+        return error
+    assert isinstance(started, Started)  # noqa: S101  what `stream` promises, for mypy
+    return started
+
+
+async def _nothing() -> Answer:
+    """An answer without a single event."""
+    events: tuple[Finished, ...] = ()
+    for event in events:
+        yield event

@@ -88,8 +88,10 @@ class Providers:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._opening_seconds
         for place, model in enumerate(usable):
-            # A first import takes a second or more: beside the loop, and out of the same patience.
+            # A first import takes a second or more: beside the loop, and while nobody was asked.
+            began = loop.time()
             provider = await asyncio.to_thread(self._provider, model.provider)
+            deadline += loop.time() - began
             async with aclosing(provider.stream(model.id, prompt, max_output_tokens)) as events:
                 try:
                     left = deadline - loop.time()

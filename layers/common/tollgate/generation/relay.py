@@ -19,11 +19,13 @@ from tollgate.catalogue import Catalogue, Model
 from tollgate.generation import ui_stream
 from tollgate.generation.conversations import Conversations, Exchange, Member
 from tollgate.generation.events import Delta, Finished, ProviderFailed, Started
+from tollgate.generation.hold_watch import HoldWatch
 from tollgate.generation.order import Order
 from tollgate.generation.prompt import Prompt, tokens_about
 from tollgate.logs import logger
 from tollgate.quota.admission import Admitted, Visitor
-from tollgate.quota.gate import Gate, Hold
+from tollgate.quota.gate import Gate
+from tollgate.quota.reclaim import reclaim_dead_holds
 from tollgate.quota.settlement import FAILED, FINISHED, STOPPED, Usage, checkpoint, settle
 from tollgate.table.client import Table, Unavailable
 from tollgate.table.keys import Key
@@ -78,8 +80,8 @@ class Progress:
         )
         if counted is not None:
             return Usage(outcome, self.model.id, counted.input_tokens, counted.output_tokens, False)
-        if self.counted_input is None and not self.pieces:
-            return Usage(FAILED, self.model.id, 0, 0, estimated=True)
+        if self.failed and not self.pieces:
+            return Usage(FAILED, self.model.id, 0, 0, estimated=False)
         read = self.prompt.input_about if self.counted_input is None else self.counted_input
         return Usage(outcome, self.model.id, read, min(self.tokens, output_limit), estimated=True)
 
@@ -93,6 +95,7 @@ class Relay:
     order: Order
     admitted: Admitted
     replaced: tuple[Key, ...]
+    hold_watch: HoldWatch
     answer_id: str = field(default_factory=partial(new_id, "msg"))
 
     async def run(
@@ -108,13 +111,15 @@ class Relay:
             await self._close(progress, gate, usage, parts)
 
     async def _read(self, answer: Answer, progress: Progress, parts: Parts, ends: float) -> None:
-        """Ends with the answer, its failure, the deadline, or the reader's leaving."""
+        """Ends with the answer, its failure, the deadline, a stop, or the reader's leaving."""
         try:
             async with aclosing(answer):
+                parts.send_nowait(self._head(progress))
                 with anyio.CancelScope(deadline=ends):
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(self._watch, progress, parts, tasks.cancel_scope)
                         tasks.start_soon(self._note, progress)
+                        tasks.start_soon(self.hold_watch.run, tasks.cancel_scope)
                         await self._pass_on(answer, progress, parts)
                         tasks.cancel_scope.cancel()
         except* ProviderFailed as failures:
@@ -124,19 +129,21 @@ class Relay:
         except* anyio.BrokenResourceError:
             logger().info("the reader of %s left", self.visitor.generation_id)
 
-    async def _pass_on(self, answer: Answer, progress: Progress, parts: Parts) -> None:
-        head = ui_stream.start(
+    def _head(self, progress: Progress) -> bytes:
+        start = ui_stream.start(
             self.answer_id,
             generation_id=self.visitor.generation_id,
             conversation_id=self.order.conversation_id,
             model=progress.model.id,
             cached=False,
         )
-        await parts.send(head + ui_stream.START_STEP + ui_stream.TEXT_START)
+        return start + ui_stream.START_STEP + ui_stream.TEXT_START
+
+    async def _pass_on(self, answer: Answer, progress: Progress, parts: Parts) -> None:
         async for event in answer:
             if isinstance(event, Delta):
                 progress.add(event.text)
-                await parts.send(ui_stream.text_delta(event.text))
+                await _deliver(ui_stream.text_delta(event.text), parts)
             elif isinstance(event, Finished):
                 progress.finished = event
 
@@ -169,20 +176,36 @@ class Relay:
             logger().warning("checkpoint of %s not written", self.visitor.generation_id)
 
     def _end(self, progress: Progress) -> tuple[Gate, Usage]:
-        """Settles first: what was said may be lost, what it cost may not."""
+        """Settles first: what was said may be lost, what it cost may not.
+
+        What processes that died have left behind on this gate is settled on the way.
+        """
         usage = progress.usage(self.admitted.output_tokens)
         now = self.ledger.clock()
         try:
-            gate = settle_visit(self.ledger, self.visitor, self.admitted.hold, usage)
+            gate = self._settle(usage)
         except Unavailable:
             logger().error("%s is left to its reclaim", self.visitor.generation_id)
             return self.admitted.gate, usage
-        if progress.pieces:
-            try:
+        try:
+            if progress.pieces:
                 self._keep(progress, now)
-            except Unavailable:
-                logger().error("what %s said is not kept", self.visitor.generation_id)
+            if gate is not None:
+                reclaim_dead_holds(self.ledger.table, self.ledger.catalogue, gate, now)
+        except Unavailable:
+            logger().error("%s is settled, what it said is not kept", self.visitor.generation_id)
         return gate or self.admitted.gate, usage
+
+    def _settle(self, usage: Usage) -> Gate | None:
+        return settle(
+            self.ledger.table,
+            self.ledger.catalogue,
+            self.visitor.account_id,
+            self.visitor.generation_id,
+            self.admitted.hold,
+            usage,
+            self.ledger.clock(),
+        )
 
     def _keep(self, progress: Progress, now: datetime) -> None:
         order = self.order
@@ -217,13 +240,9 @@ class Relay:
             await parts.send(tail + ui_stream.DONE)
 
 
-def settle_visit(ledger: Ledger, visitor: Visitor, hold: Hold, usage: Usage) -> Gate | None:
-    return settle(
-        ledger.table,
-        ledger.catalogue,
-        visitor.account_id,
-        visitor.generation_id,
-        hold,
-        usage,
-        ledger.clock(),
-    )
+async def _deliver(part: bytes, parts: Parts) -> None:
+    """At once where there is room: a cut must not fall between counting a text and sending it."""
+    try:
+        parts.send_nowait(part)
+    except anyio.WouldBlock:
+        await parts.send(part)
