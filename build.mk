@@ -5,7 +5,7 @@ UV ?= $(firstword $(wildcard .venv/bin/uv) uv)
 PYTHON_3_13 ?= python3.13
 TARGET := --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all:
 
-FUNCTIONS := build-OauthCallback build-Checkout build-Webhook build-GenerateStream build-Account build-Studio build-MonthlyReset
+FUNCTIONS := build-OauthCallback build-Checkout build-Webhook build-GenerateStream build-Account build-Studio build-MonthlyReset build-CountSpend
 build-OauthCallback: PART = oauth_callback
 build-Checkout: PART = checkout
 build-Webhook: PART = webhook
@@ -13,6 +13,7 @@ build-GenerateStream: PART = generate_stream
 build-Account: PART = account
 build-Studio: PART = studio
 build-MonthlyReset: PART = monthly_reset
+build-CountSpend: PART = count_spend
 
 .PHONY: $(FUNCTIONS) build-Common build-Models lock-deployed
 

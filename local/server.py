@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,6 +14,7 @@ from starlette.routing import Route
 
 from functions.account import app as account
 from functions.checkout import app as checkout
+from functions.count_spend import app as count_spend
 from functions.generate_stream import app as generate_stream
 from functions.monthly_reset import app as monthly_reset
 from functions.oauth_callback import app as oauth_callback
@@ -19,8 +22,9 @@ from functions.studio import app as studio
 from functions.webhook import app as webhook
 from local import template
 from local.clock import Clock
-from local.control import Control
+from local.control import Context, Control
 from local.storage import open_table
+from local.stream import Stream
 from tollgate import catalogue
 from tollgate.billing.apply_subscription import Billing
 from tollgate.billing.refresh_entitlement import refresh_entitlement
@@ -93,7 +97,15 @@ class Parts:
         }
 
     def control(self) -> Starlette:
-        reset = monthly_reset.build(table=self.table, catalogue=self.catalogue, clock=self.clock)
+        def run_again(chain: int) -> None:
+            reset({"chain": chain}, Context())
+
+        reset = monthly_reset.build(
+            table=self.table,
+            catalogue=self.catalogue,
+            clock=self.clock,
+            continue_later=run_again,
+        )
         return Control(
             table=self.settings.table,
             clock=self.clock,
@@ -101,6 +113,10 @@ class Parts:
             stripe=self.settings.optional("LOCAL_STRIPE"),
             models=self.settings.optional("LOCAL_MODELS"),
         ).application(self.site)
+
+    def stream(self) -> Stream:
+        count = count_spend.build(table=self.table, catalogue=self.catalogue, clock=self.clock)
+        return Stream(self.settings.table, template.load().pattern("count_spend"), count)
 
     def _oauth_callback(self) -> Starlette:
         return oauth_callback.build(
@@ -120,9 +136,16 @@ def application(parts: Parts) -> Starlette:
     """`/local/…` beside the template's own routes."""
     apps = parts.apps()
     routes = [Route(path, apps[folder]) for path, folder in template.load().routes()]
+    generate = apps["generate_stream"]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with parts.stream().followed():
+            async with generate.router.lifespan_context(generate):
+                yield
+
     return Starlette(
-        routes=[Route("/local/{rest:path}", parts.control()), *routes],
-        lifespan=apps["generate_stream"].router.lifespan_context,
+        routes=[Route("/local/{rest:path}", parts.control()), *routes], lifespan=lifespan
     )
 
 

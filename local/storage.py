@@ -14,11 +14,18 @@ Items = list[dict[str, Any]]
 def open_table(template: Template, name: str) -> Table:
     """Makes the table at the first start."""
     try:
-        _client().create_table(**template.table(name))
+        _client().create_table(**template.table(name), **template.stream())
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceInUseException":
             raise
+        _give_stream(template, name)
     return connect(name)
+
+
+def _give_stream(template: Template, name: str) -> None:
+    """To a table that an earlier version has made."""
+    if "LatestStreamArn" not in _client().describe_table(TableName=name)["Table"]:
+        _client().update_table(TableName=name, **template.stream())
 
 
 def dump(name: str) -> Items:

@@ -24,11 +24,12 @@ SECRETS = {
     "Account": {"SESSION_KEYS", "STRIPE_SECRET_KEY"},
     "Studio": set[str](),
     "MonthlyReset": set[str](),
+    "CountSpend": set[str](),
 }
 _PARAMETER = "_PARAMETER"
 _SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
 _STAND_IN = re.compile(r"^LOCAL_|_API_BASE$|_BASE_URL$|^AWS_ENDPOINT_URL|^AWS_.*KEY")
-_NEVER = {"dynamodb:Scan", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"}
+_NEVER = {"dynamodb:Scan", "dynamodb:BatchWriteItem"}
 _ANY = "x-amazon-apigateway-any-method"
 
 
@@ -73,6 +74,8 @@ def items_are_reached_by_prefix(template: Template) -> Iterator[str]:
         actions = {each for each in _list(statement["Action"]) if each.startswith("dynamodb:")}
         if actions & _NEVER or any("PartiQL" in each for each in actions):
             yield f"{role} may read past its keys"
+        if "dynamodb:BatchGetItem" in actions and role != "MonthlyResetRole":
+            yield f"{role} may read many accounts at once"
         on_index = "/index/due" in json.dumps(statement["Resource"])
         if on_index and actions != {"dynamodb:Query"}:
             yield f"{role} may do more than query the index"
@@ -80,10 +83,24 @@ def items_are_reached_by_prefix(template: Template) -> Iterator[str]:
             yield f"{role} may read the index of due gates"
         condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
         prefixes = condition.get("dynamodb:LeadingKeys", [])
-        if actions and not on_index and not prefixes:
+        if actions and not on_index and not _is_on_stream(statement) and not prefixes:
             yield f"{role} may reach every item"
         if not all(re.fullmatch(r"[A-Z]+#\*", each) for each in prefixes):
             yield f"{role} has a prefix that is no kind of item"
+
+
+def the_spend_is_counted_exactly(template: Template) -> Iterator[str]:
+    """What `count_spend` relies on: the shard's name, its order, and partial retries."""
+    for role, statement in _statements(template):
+        if _is_on_stream(statement) and role != "CountSpendRole":
+            yield f"{role} may read the table's stream"
+    [(_, feed)] = template.made("AWS::Lambda::EventSourceMapping")
+    if "TumblingWindowInSeconds" not in feed:
+        yield "the feed of CountSpend does not name its shard"
+    if feed.get("ParallelizationFactor", 1) != 1:
+        yield "the feed of CountSpend is out of order"
+    if feed.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+        yield "the feed of CountSpend repeats what is counted"
 
 
 def only_the_stream_carries_the_models(template: Template) -> Iterator[str]:
@@ -198,6 +215,7 @@ RULES: tuple[Rule, ...] = (
     everyone_has_a_role_and_a_log_of_their_own,
     permissions_name_their_resources,
     items_are_reached_by_prefix,
+    the_spend_is_counted_exactly,
     only_the_stream_carries_the_models,
     one_variable_name_per_level,
     every_path_takes_any_method,
@@ -215,13 +233,16 @@ def breaches(template: Template) -> list[str]:
 
 
 def grants(template: Template, function: str) -> set[tuple[str, str]]:
-    """(action, kind of item) that the function's role allows on the table; an index is a kind."""
+    """(action, kind of item) that the function's role allows on the table; an index is a kind.
+
+    The stream is read by Lambda itself, before the function.
+    """
     allowed: set[tuple[str, str]] = set()
     for role, statement in _statements(template):
         actions = [each for each in _list(statement["Action"]) if each.startswith("dynamodb:")]
         condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
         kinds = [each.rstrip("#*") for each in condition.get("dynamodb:LeadingKeys", ["due"])]
-        if role == f"{function}Role":
+        if role == f"{function}Role" and not _is_on_stream(statement):
             allowed |= {(each.partition(":")[2], kind) for each in actions for kind in kinds}
     return allowed
 
@@ -232,6 +253,14 @@ def _statements(template: Template) -> Iterator[tuple[str, Document]]:
         for policy in role.get("Policies", []):
             for statement in _list(policy["PolicyDocument"]["Statement"]):
                 yield name, statement
+    for _, policy in template.made("AWS::IAM::Policy"):
+        for role in policy["Roles"]:
+            for statement in _list(policy["PolicyDocument"]["Statement"]):
+                yield role["Ref"], statement
+
+
+def _is_on_stream(statement: Document) -> bool:
+    return "StreamArn" in json.dumps(statement["Resource"])
 
 
 def _list(value: Any) -> list[Any]:

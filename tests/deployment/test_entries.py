@@ -35,7 +35,7 @@ BUFFERED = {
     "webhook_subscription_updated": ("Webhook", "webhook"),
     "studio_page": ("Studio", "studio"),
 }
-ELSEWHERE = {"generate_stream_generate", "monthly_reset_hourly"}
+ELSEWHERE = {"generate_stream_generate", "monthly_reset_hourly", "count_spend_receipts"}
 
 
 def answer_to(name: str, deployed: Deployed, event: Event | None = None, **extra: str) -> Event:
@@ -191,3 +191,8 @@ def test_the_studio_is_a_page_of_text(deployed: Deployed) -> None:
 def test_the_schedule_closes_what_is_due(deployed: Deployed) -> None:
     answer = invoke("monthly_reset", sample("monthly_reset_hourly"), deployed("MonthlyReset"))
     assert (answer["closed"], answer["finished"]) == (0, True)
+
+
+def test_receipts_are_counted(deployed: Deployed) -> None:
+    answer = invoke("count_spend", sample("count_spend_receipts"), deployed("CountSpend"))
+    assert answer == {"state": {}, "batchItemFailures": []}

@@ -14,9 +14,12 @@ from uuid import uuid4
 import pytest
 
 import functions.account.app
+import functions.count_spend.app
 import functions.generate_stream.app
 import functions.monthly_reset.app
+from local.control import Context
 from tests.deployment.conftest import client, create_table
+from tests.deployment.entry import sample
 from tests.deployment.rules import grants
 from tests.deployment.template import Template
 from tests.integration.billing_service import Person, ScriptedService, event, send
@@ -27,7 +30,9 @@ from tollgate.generation.providers import Providers
 from tollgate.identity.sealing import Sealer
 from tollgate.identity.session import PURPOSE
 from tollgate.quota.admission import Admission, Demand, Hint, Visitor
+from tollgate.table import keys
 from tollgate.table.client import Table
+from tollgate.tenancy.gate import number
 from tollgate.web.authentication import SESSION_COOKIE, Authentication
 from tollgate.web.cookies import SealedCookie
 from tollgate.web.site import Site
@@ -64,6 +69,12 @@ class World:
         self.service.clock.ahead = timedelta(days=8)
         return person
 
+    def receipt(self, person: Person) -> str:
+        """The generation of somebody's oldest one."""
+        partition = f"ACCOUNT#{person.account_id}"
+        [item, *_] = self.service.table.query(partition, "RECEIPT#", limit=1).items
+        return str(item["generation_id"]["S"])
+
     def parts(self) -> dict[str, Any]:
         """What both functions that refresh an entitlement are built from."""
         service, site = self.service, Site()
@@ -96,6 +107,10 @@ def accesses(operation: str, arguments: dict[str, Any]) -> Iterator[tuple[str, s
         for part in arguments["TransactItems"]:
             for write, inner in part.items():
                 yield from accesses(_WRITES.get(write, write), inner)
+    elif operation == "BatchGetItem":
+        for asked in arguments["RequestItems"].values():
+            for key in asked["Keys"]:
+                yield operation, key["pk"]["S"].partition("#")[0]
     elif "IndexName" in arguments:
         yield operation, arguments["IndexName"]
     else:
@@ -150,6 +165,8 @@ def account(world: World) -> None:
         ("GET", "/healthz", person),
         ("GET", "/me", late),
         ("GET", "/conversations", person),
+        ("GET", "/usage", person),
+        ("GET", f"/usage/receipts/{world.receipt(person)}", person),
     ]
     with world.recorded():
         for method, path, who in [*requests, ("DELETE", "/conversations/c1", person)]:
@@ -158,7 +175,7 @@ def account(world: World) -> None:
 
 
 def monthly_reset(world: World) -> None:
-    """With a hold whose process has died."""
+    """With a hold whose process has died, and a gate that was beyond closing for an hour."""
     service, session = world.service, world.service.person().session
     admission = Admission(service.table, CATALOGUE, service.clock, lambda _: None)
     visitor = Visitor(session.account, session.user, session.id, "gen_dead")
@@ -166,16 +183,35 @@ def monthly_reset(world: World) -> None:
     admission.admit(visitor, hint, lambda _: Demand(10, 100, next(iter(CATALOGUE.models))))
     service.clock.ahead = timedelta(days=40)
 
-    class Context:
-        @staticmethod
-        def get_remaining_time_in_millis() -> int:
-            return 60_000
+    whole = service.table.get(keys.gate(session.account)) or {}
 
     reset = functions.monthly_reset.app.build(
-        table=service.table, catalogue=CATALOGUE, clock=service.clock
+        table=service.table,
+        catalogue=CATALOGUE,
+        clock=service.clock,
+        continue_later=lambda _: None,
     )
+    service.table.put({**whole, "days": number(0)})
     with world.recorded():
-        assert reset({}, Context())["closed"] > 0
+        assert reset({}, Context())["left"] == 1
+    service.table.put(whole)
+    service.clock.ahead += timedelta(hours=1)
+    with world.recorded():
+        assert reset({}, Context())["closed"] == 1
+
+
+def count_spend(world: World) -> None:
+    """Over the cap, so that the switch is thrown too."""
+    build = functions.count_spend.app.build
+    count = build(table=world.service.table, catalogue=CATALOGUE, clock=world.service.clock)
+    event = sample("count_spend_receipts")
+    image = event["Records"][0]["dynamodb"]["NewImage"]
+    image |= {
+        "cost": {"N": str((CATALOGUE.daily_spend_cap or 0) * 10_000_000)},
+        "decided_at": {"N": str(int(world.service.clock().timestamp() * 1000))},
+    }
+    with world.recorded():
+        assert count(event, None)["batchItemFailures"] == []
 
 
 def studio(_: World) -> None:
@@ -190,6 +226,7 @@ WORK: dict[str, Callable[[World], None]] = {
     "Account": account,
     "Studio": studio,
     "MonthlyReset": monthly_reset,
+    "CountSpend": count_spend,
 }
 
 

@@ -27,6 +27,7 @@ FORBIDDEN = {
     "Account": MODEL_SDKS | {"stripe", "authlib", "boto3", "local", "uvicorn"},
     "Studio": MODEL_SDKS | {"stripe", "authlib", "boto3", "botocore", "pynamodb", "local"},
     "MonthlyReset": MODEL_SDKS | {"stripe", "authlib", "boto3", "local", "starlette", "mangum"},
+    "CountSpend": MODEL_SDKS | {"stripe", "authlib", "boto3", "local", "starlette", "mangum"},
 }
 _LOADED = """
 import importlib, json, sys

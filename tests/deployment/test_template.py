@@ -65,6 +65,10 @@ def path(document: Document, name: str, event: str) -> Document:
     return found
 
 
+def receipts(document: Document) -> Document:
+    return path(document, "CountSpend", "Receipts")
+
+
 def without_role(document: Document) -> None:
     properties(document, "Studio")["Role"] = {"Fn::GetAtt": ["AccountRole", "Arn"]}
 
@@ -97,6 +101,24 @@ BREACHES: list[tuple[Change, str]] = [
     (
         lambda d: statement(d, "MonthlyResetRole", 1).update(Action="dynamodb:GetItem"),
         "MonthlyResetRole may do more than query the index",
+    ),
+    (
+        lambda d: statement(d, "AccountRole", 1).update(
+            Resource={"Fn::GetAtt": ["Table", "StreamArn"]}
+        ),
+        "AccountRole may read the table's stream",
+    ),
+    (
+        lambda d: receipts(d).pop("TumblingWindowInSeconds"),
+        "the feed of CountSpend does not name its shard",
+    ),
+    (
+        lambda d: receipts(d).update(ParallelizationFactor=2),
+        "the feed of CountSpend is out of order",
+    ),
+    (
+        lambda d: receipts(d).pop("FunctionResponseTypes"),
+        "the feed of CountSpend repeats what is counted",
     ),
     (
         lambda d: properties(d, "Webhook").update(Layers=[{"Ref": "Models"}]),

@@ -10,6 +10,7 @@ FILE = """
 per_minute = 10
 trial_days = 7
 grace_days = 7
+daily_spend_cap = 500
 
 [plans.free]
 name = "Free"
@@ -77,6 +78,7 @@ def test_shipped_plans_have_the_advertised_limits(shipped: Catalogue) -> None:
         "team": (None, 10_000_000, 10, 32_000, 2_000),
     }
     assert (shipped.per_minute, shipped.trial_days, shipped.grace_days) == (10, 7, 7)
+    assert shipped.daily_spend_cap == 5_000
 
 
 def test_shipped_prices_are_the_advertised_ones_in_cents(shipped: Catalogue) -> None:
@@ -138,8 +140,12 @@ def test_plan_is_found_by_its_price_and_an_unknown_price_by_none(shipped: Catalo
 
 
 def test_unlimited_is_none_and_never_a_number(tmp_path: Path) -> None:
-    catalogue = load(own(tmp_path, ("per_minute = 10", 'per_minute = "unlimited"')))
+    unlimited = [
+        (f"{name} =", f'{name} = "unlimited" #') for name in ("per_minute", "daily_spend_cap")
+    ]
+    catalogue = load(own(tmp_path, *unlimited))
     assert catalogue.per_minute is None
+    assert catalogue.daily_spend_cap is None
     assert catalogue.plans["gold"].day is None
 
 
@@ -169,6 +175,8 @@ def test_version_changes_with_any_byte_of_the_file(tmp_path: Path) -> None:
         ("per_minute = 10", "per_minute = 11", "per_minute: Expected `int` <= 10"),
         ("per_minute = 10", "per_minute = 0", "per_minute: Expected `int` >= 1"),
         ("per_minute = 10", "", "per_minute: is missing"),
+        ("daily_spend_cap = 500", "daily_spend_cap = 0", "daily_spend_cap: Expected `int` >= 1"),
+        ("daily_spend_cap = 500", "", "daily_spend_cap: is missing"),
         ("trial_days = 7", "trial_days = true", "trial_days: "),
         ("trial_days = 7", "trial_days = 7\nmoney = 1", "money: is unknown"),
         ("amount = 900,", "amount = 0,", "plans.gold.prices[0].amount: "),
@@ -203,7 +211,8 @@ def test_mistake_is_named_by_file_and_dotted_key(
 def test_catalogue_without_plans_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.toml"
     path.write_text(
-        "per_minute = 1\ntrial_days = 0\ngrace_days = 0\n[plans]\n[models]\n[routes]\n[blueprints]"
+        "per_minute = 1\ntrial_days = 0\ngrace_days = 0\ndaily_spend_cap = 1\n"
+        "[plans]\n[models]\n[routes]\n[blueprints]"
     )
     with pytest.raises(CatalogueError, match="plans: must hold at least one plan"):
         load(path)

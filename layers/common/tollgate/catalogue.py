@@ -93,6 +93,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_minute: Annotated[int, msgspec.Meta(ge=1, le=10)] | None
     trial_days: Annotated[int, msgspec.Meta(ge=0, le=730)]
     grace_days: Amount
+    daily_spend_cap: Limit | None
     plans: dict[str, Any]
     models: dict[str, Any]
     routes: dict[str, Any]
@@ -103,12 +104,14 @@ class Catalogue(msgspec.Struct, frozen=True):
     """Plans from the lowest to the highest, and what each may use.
 
     `version` names the file's bytes: a receipt that carries it can be priced again years later.
+    `daily_spend_cap` is in cents, for all accounts together.
     """
 
     version: str
     per_minute: int | None
     trial_days: int
     grace_days: int
+    daily_spend_cap: int | None
     plans: Mapping[str, Plan]
     models: Mapping[str, Model]
     routes: Mapping[str, Mapping[str, tuple[Model, ...]]]
@@ -154,7 +157,8 @@ def load(path: Path | None = None) -> Catalogue:
 
 
 def _catalogue(content: dict[str, Any], version: str) -> Catalogue:
-    document = _convert(_with_none(content, "per_minute"), _Document, "")
+    content = _with_none(_with_none(content, "per_minute"), "daily_spend_cap")
+    document = _convert(content, _Document, "")
     plans = {
         name: _convert(_with_none(entry, "day"), Plan, f"plans.{name}")
         for name, entry in _keyed(document.plans, "plans", "id")
@@ -177,6 +181,7 @@ def _catalogue(content: dict[str, Any], version: str) -> Catalogue:
         per_minute=document.per_minute,
         trial_days=document.trial_days,
         grace_days=document.grace_days,
+        daily_spend_cap=document.daily_spend_cap,
         plans=plans,
         models=models,
         routes=routes,

@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from functions.count_spend.app import build
 from local import template
+from local.stream import Stream
 from tests.integration.quota.house import House, Wire
 from tollgate.table.client import Table
 
@@ -26,3 +28,32 @@ def table_name(dynamodb: Any, declared: template.Template) -> str:
 def house(dynamodb: Any, table: Table, table_name: str) -> House:
     wire = Wire(dynamodb)
     return House(wire, Table(wire, table_name), table)
+
+
+@pytest.fixture
+def stream(
+    house: House,
+    dynamodb: Any,
+    table_name: str,
+    declared: template.Template,
+    engine_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Stream:
+    """The laptop's feed of the spend's count, to be polled by hand."""
+    dynamodb.update_table(TableName=table_name, **declared.stream())
+    environ = {
+        "AWS_ENDPOINT_URL_DYNAMODB": engine_url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    def count(event: dict[str, Any], context: object) -> dict[str, Any]:
+        """By the catalogue that the house has by then."""
+        return build(table=house.table, catalogue=house.catalogue, clock=house.clock)(
+            event, context
+        )
+
+    return Stream(table_name, declared.pattern("count_spend"), count)
