@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from functions.account.conversations import ConversationEndpoints
 from functions.account.profile import ProfileEndpoints
+from functions.account.usage import UsageEndpoints
 from tollgate.catalogue import Catalogue
 from tollgate.generation.conversations import Conversations
 from tollgate.table.client import Table
@@ -28,6 +29,7 @@ def build(
     """`refresh(account_id)` brings a gate whose entitlement has ended up to date with billing."""
     profile = ProfileEndpoints(table, catalogue, authentication, refresh, clock)
     conversations = ConversationEndpoints(authentication, Conversations(table), clock)
+    usage = UsageEndpoints(table, catalogue, authentication, clock)
     routes = [
         Route("/healthz", profile.health),
         Route("/me", profile.me),
@@ -36,5 +38,7 @@ def build(
         Route("/conversations", conversations.listed),
         Route("/conversations/{id}", conversations.delete, methods=["DELETE"]),
         Route("/conversations/{id}/messages", conversations.messages),
+        Route("/usage", usage.month),
+        Route("/usage/receipts/{id}", usage.receipt),
     ]
     return application(routes, site)

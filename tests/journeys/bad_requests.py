@@ -148,6 +148,24 @@ READING = [
             ("before=" + "Z" * 27, "/before"),
         )
     ],
+    *[
+        Bad("GET", f"/usage?period={each}", 422, "invalid_request", None, "/period")
+        for each in (
+            *("", "2026", "2026-13", "2026-00", "0000-01", "2026-1", "02026-01", "2026-11-01"),
+            *("-026-11", "2026-11%0a", "%00", "%ff", "%D9%A2026-11", "2026-11" * 700),
+        )
+    ],
+    *[
+        Bad("GET", f"/usage/receipts/{each}", 404, "not_found")
+        for each in (
+            "gen_1",
+            "%00",
+            "%ff",
+            "gen_" + "G" * 20,
+            "gen_" + "a" * 20,
+            "gen_" + "a" * 5_000,
+        )
+    ],
     Bad("GET", "/auth/nobody/login", 404, "unknown_provider"),
     Bad("GET", "/auth/nobody/callback", 404, "unknown_provider"),
     Bad("GET", "/auth/local/login?return_to=//evil.example", 400, "invalid_return_to"),
@@ -157,7 +175,7 @@ READING = [
     *[
         Bad(method, path, 404, "not_found")
         for method in ("GET", "POST")
-        for path in ("/nothing", "/me/too", "/generate/x", "/usage", "/%00", "/..%2f..%2fetc")
+        for path in ("/nothing", "/me/too", "/generate/x", "/usage/x", "/%00", "/..%2f..%2fetc")
     ],
 ]
 ROUTES = [
@@ -178,6 +196,8 @@ ROUTES = [
     ("GET", "/conversations", True),
     ("GET", "/conversations/c-1/messages", True),
     ("DELETE", "/conversations/c-1", True),
+    ("GET", "/usage", True),
+    ("GET", "/usage/receipts/gen_1", True),
 ]
 VALID = {"/generate": GOOD, "/billing/checkout": {"price_key": "pro_monthly"}}
 WRONG_METHODS = [

@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import MISSING, find_chromium
-from tests.journeys.studio_page import PATIENCE, Studio
+from tests.journeys.studio_page import PATIENCE, QUESTION, Studio
 from tests.stack import running_stack
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 # Suffix, width, height, colour scheme.
+USED_ON_DAYS = (3, 1, 5)  # generations
+DAY_SECONDS = 86_400
 LOOKS = (("", 1280, 800, "light"), ("-phone", 390, 844, "light"), ("-dark", 1280, 800, "dark"))
 
 
@@ -26,18 +28,26 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright, base_url() as url:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for suffix, width, height, scheme in LOOKS:
-            context = browser.new_context(
-                viewport={"width": width, "height": height},
-                color_scheme="dark" if scheme == "dark" else "light",
-                device_scale_factor=2,
-                locale="en-US",
-                timezone_id="UTC",
-                reduced_motion="reduce",
-            )
-            take(Studio(context.new_page(), url), suffix)
-            context.close()
+        for page, suffix in each_look(browser):
+            take(Studio(page, url), suffix)
+        person, days = a_new_ada(), iter(USED_ON_DAYS)
+        for page, suffix in each_look(browser):
+            take_usage(Studio(page, url), suffix, person, days)
         browser.close()
+
+
+def each_look(browser: Browser) -> Iterator[tuple[Page, str]]:
+    for suffix, width, height, scheme in LOOKS:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            device_scale_factor=2,
+            locale="en-US",
+            timezone_id="UTC",
+            reduced_motion="reduce",
+        )
+        yield context.new_page(), suffix
+        context.close()
 
 
 @contextmanager
@@ -56,7 +66,7 @@ def take(studio: Studio, suffix: str) -> None:
     expect(studio.page.get_by_role("link", name="Continue with").first).to_be_visible()
     shoot(studio.page, f"signed-out{suffix}")
 
-    studio.sign_in(f"ada.lovelace+{uuid4().hex[:6]}@example.com")
+    studio.sign_in(a_new_ada())
     studio.ask()
     words = studio.answers.last.locator(".text")
     expect(words).to_have_text(re.compile(".{140}", re.DOTALL), timeout=PATIENCE)
@@ -72,6 +82,27 @@ def take(studio: Studio, suffix: str) -> None:
     studio.pay()
     studio.dialog.get_by_role("button", name="Start writing").click()
     shoot(studio.page, f"pro{suffix}")
+
+
+def take_usage(studio: Studio, suffix: str, person: str, days: Iterator[int]) -> None:
+    """The first look is the one that uses something; it turns the stack's clock from day to day."""
+    studio.sign_in(person)
+    for generations in days:
+        for number in range(generations):
+            studio.generate(f"Three lines on topic {number}, in {30 * generations} words.")
+        studio.page.request.post(f"{studio.url}/local/clock", data={"advance_seconds": DAY_SECONDS})
+    studio.ask()
+    expect(studio.send).to_be_visible(timeout=PATIENCE)
+    studio.usage()
+    expect(studio.dialog.get_by_role("table", name="By model")).to_be_visible()
+    shoot(studio.page, f"usage{suffix}")
+    studio.dialog.get_by_role("button", name=QUESTION).click()
+    expect(studio.dialog).to_contain_text("Finished", timeout=PATIENCE)
+    shoot(studio.page, f"receipt{suffix}")
+
+
+def a_new_ada() -> str:
+    return f"ada.lovelace+{uuid4().hex[:6]}@example.com"
 
 
 def shoot(page: Page, name: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import APIResponse, ConsoleMessage, Locator, Page, Request, expect
 
 PATIENCE = 20_000  # milliseconds that a step may take on a busy machine
 MINUTE = 75_000  # until the window of sixty seconds has surely moved on
@@ -68,13 +68,16 @@ class Studio:
     def spend_the_day(self) -> int:
         """Uses up what is left of the day without the page's help; returns how many it took."""
         for taken in range(100):
-            body = {"blueprint": self._first_blueprint(), "input": "One line, please."}
-            answer = self.page.request.post(f"{self.url}/generate", data=body, timeout=PATIENCE)
+            answer = self.generate("One line, please.")
             if answer.status == 429:
                 assert answer.json()["scope"] == "day", answer.json()
                 return taken
             assert answer.status == 200, answer.text()
         raise AssertionError("the day has no end")
+
+    def generate(self, text: str) -> APIResponse:
+        body = {"blueprint": self._first_blueprint(), "input": text}
+        return self.page.request.post(f"{self.url}/generate", data=body, timeout=PATIENCE)
 
     def left(self, scope: str) -> int:
         return int(self.meter(scope).get_attribute("aria-valuenow") or "-1")
@@ -85,6 +88,19 @@ class Studio:
     def _first_blueprint(self) -> str:
         listed = self.page.request.get(f"{self.url}/blueprints").json()["blueprints"]
         return next(str(each["slug"]) for each in listed if not each["locked"])
+
+    def receipt(self) -> Locator:
+        """The last answer's, opened."""
+        self.answers.last.get_by_role("button", name="Receipt").click()
+        expect(self.dialog).to_contain_text("Receipt", timeout=PATIENCE)
+        return self.dialog
+
+    def usage(self) -> Locator:
+        """The present month's, opened from the menu, which a phone has too."""
+        self.page.get_by_role("button", name="Account").click()
+        self.page.get_by_role("button", name="Usage", exact=True).click()
+        expect(self.dialog).to_contain_text("Usage", timeout=PATIENCE)
+        return self.dialog
 
     @property
     def prompt(self) -> Locator:

@@ -1,15 +1,20 @@
 """The Studio in a real browser: from the sign-in to a paid plan, and without a mouse."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from local.environment import ROOT
 from local.stack import Stack
 from tests.browser import MISSING, find_chromium
+from tests.journeys.checks import eventually
 from tests.journeys.studio_page import MINUTE, PATIENCE, QUESTION, Studio, Trouble
+from tests.stack import running_stack
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +41,18 @@ def studio(browser: Browser, stack: Stack) -> Iterator[Studio]:
     context.close()
     assert trouble.errors == []
     assert trouble.foreign == []
+
+
+@pytest.fixture
+def capped(tmp_path: Path) -> Iterator[Stack]:
+    """One answer costs more than all may spend in a day."""
+    text = Path(ROOT, "plans.toml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^daily_spend_cap = .*$", "daily_spend_cap = 1", text)
+    text = re.sub(r"(?m)^output_price = .*$", "output_price = 1_000_000", text)
+    plans = tmp_path / "plans.toml"
+    plans.write_text(text, encoding="utf-8")
+    with running_stack({"TOLLGATE_PLANS": str(plans), "LOCAL_MODELS_DELAY_MS": "5"}) as started:
+        yield started
 
 
 def a_new_person() -> str:
@@ -119,17 +136,60 @@ def test_a_conversation_goes_on_and_is_found_again(studio: Studio) -> None:
     expect(recent).to_have_count(0)
 
 
-def test_a_stopped_answer_keeps_what_arrived(studio: Studio) -> None:
+def test_a_stopped_answer_keeps_what_arrived_and_is_charged_for_it(studio: Studio) -> None:
     studio.sign_in(a_new_person())
     studio.ask()
     answer = studio.answers.last
     expect(answer.locator(".text > *").first).to_be_visible(timeout=PATIENCE)
+    early = answer.locator(".text").inner_text()
 
-    studio.page.get_by_role("button", name="Stop").click()
+    with studio.page.expect_response("**/generate/*/stop") as asked:
+        studio.page.get_by_role("button", name="Stop").click()
 
-    expect(answer).to_contain_text("Stopped.")
+    assert asked.value.status == 202
+    expect(answer).to_contain_text("Stopped.", timeout=PATIENCE)
     expect(studio.send).to_be_visible()
-    assert len(answer.locator(".text").inner_text()) > 0
+    assert answer.locator(".text").inner_text().startswith(early[:20])
+    receipt = studio.receipt()
+    expect(receipt).to_contain_text("Stopped")
+    written = receipt.get_by_text("Written").locator("+ dd").inner_text()
+    assert int(written.removesuffix(" tokens")) > 0
+
+
+def test_an_answers_receipt_and_the_months_usage_show_the_generation(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+    studio.ask()
+    expect(studio.send).to_be_visible(timeout=PATIENCE)
+    receipt = studio.receipt()
+    expect(receipt).to_contain_text("Finished")
+    cost = receipt.locator(".receipt-cost").inner_text()
+    assert float(cost.removeprefix("$")) > 0
+    receipt.get_by_role("button", name="Close").click()
+
+    usage = studio.usage()
+
+    day = usage.get_by_role("table", name="By day").get_by_role("row").last.get_by_role("cell")
+    expect(day.first).to_have_text("1")
+    used = day.nth(1).inner_text()
+    expect(usage.get_by_role("table", name="By model")).to_contain_text(used)
+    expect(usage).to_contain_text(f"{used} of 50,000 tokens")
+    usage.get_by_role("button", name=QUESTION).click()
+    expect(studio.dialog).to_contain_text(cost)
+
+
+def test_a_month_before_is_a_click_away(studio: Studio) -> None:
+    studio.sign_in(a_new_person())
+    usage = studio.usage()
+    name = usage.get_by_role("heading", level=3)
+    present = name.inner_text()
+    expect(usage.get_by_role("button", name="Next month")).to_be_disabled()
+
+    usage.get_by_role("button", name="Previous month").click()
+
+    expect(name).not_to_have_text(present)
+    expect(usage.get_by_role("meter")).to_have_count(0)
+    usage.get_by_role("button", name="Next month").click()
+    expect(name).to_have_text(present)
 
 
 def test_meeting_the_days_limit_leads_to_pro_and_on(studio: Studio) -> None:
@@ -157,6 +217,21 @@ def test_meeting_the_days_limit_leads_to_pro_and_on(studio: Studio) -> None:
         again.click(timeout=MINUTE)
     expect(studio.answers.last).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
     expect(studio.answers.last).not_to_have_text("")
+
+
+def test_the_days_spend_cap_is_told_in_its_own_words(studio: Studio, capped: Stack) -> None:
+    capped_studio = Studio(studio.page, capped.url)
+    capped_studio.sign_in(a_new_person())
+    capped_studio.ask()
+    expect(studio.send).to_be_visible(timeout=PATIENCE)
+    eventually(lambda: capped_studio.generate("More.").status, lambda status: status == 503)
+
+    capped_studio.ask("And more.")
+
+    expect(studio.dialog).to_contain_text("spent what it may spend in a day", timeout=PATIENCE)
+    expect(studio.dialog).to_contain_text("12:00")
+    expect(studio.prompt).to_have_value("And more.")
+    expect(studio.dialog.get_by_role("button", name="Upgrade")).to_have_count(0)
 
 
 def test_a_locked_blueprint_offers_the_plan_that_has_it(studio: Studio) -> None:

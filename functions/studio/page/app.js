@@ -6,6 +6,7 @@ import { $, h, icon } from "./dom.js";
 import { showProviders, takeWantedPrice } from "./door.js";
 import { count, plural } from "./format.js";
 import { showLimit } from "./limits.js";
+import { showMonth } from "./month.js";
 import { alertWith, clearAlerts, closeDialog, report, showDialog } from "./notices.js";
 import {
   checkOut,
@@ -17,7 +18,8 @@ import {
   openPortal,
   planName,
 } from "./plans.js";
-import { markCurrent, onRecent, showRecent } from "./recent.js";
+import { forgetReceipts } from "./receipts.js";
+import { closeRecent, markCurrent, onRecent, showRecent } from "./recent.js";
 import { showOpened, showRemaining, showUsage } from "./usage.js";
 
 const DRAFT = "tollgate.draft"; // the text survives a sign-in in this tab
@@ -42,6 +44,7 @@ async function start() {
 async function showDoor() {
   me = null;
   startAfresh();
+  forgetReceipts();
   if ($("dialog").open) closeDialog();
   document.body.dataset.view = "out";
   await showProviders();
@@ -202,6 +205,7 @@ function setBusy(busy) {
   const sendHadFocus = document.activeElement === $("send");
   $("send").hidden = busy;
   $("stop").hidden = !busy;
+  $("stop").ariaDisabled = null;
   if (busy && sendHadFocus) $("stop").focus();
   if (!busy && stopHadFocus) $("prompt").focus();
 }
@@ -263,7 +267,10 @@ function wire() {
     $("composer").requestSubmit();
   };
   $("prompt").oninput = () => sessionStorage.setItem(DRAFT, $("prompt").value);
-  $("stop").onclick = () => conversation.stop();
+  $("stop").onclick = () => {
+    $("stop").ariaDisabled = "true"; // not `disabled`, which would take the focus away
+    conversation.stop();
+  };
   $("earlier").onclick = () => conversation.showEarlier().catch(report);
   $("dialog-close").onclick = closeDialog;
   $("new-conversation").onclick = () => {
@@ -272,6 +279,7 @@ function wire() {
     $("prompt").focus();
   };
   onRecent({ onopen: openStored, onremoved: (id) => id === conversation.id && startAfresh() });
+  menuItem("menu-usage", showMonth);
   menuItem("menu-plans", () => offerPlans(me));
   menuItem("menu-portal", openPortal);
   menuItem("menu-sign-out", () => signOut("auth/logout"));
@@ -281,8 +289,6 @@ function wire() {
     await showDoor();
     if (wasInside) alertWith("Your session has ended. Sign in to go on; your text is kept.");
   });
-  narrow.onchange = placeRecent;
-  placeRecent();
 }
 
 function menuItem(id, action) {
@@ -301,17 +307,6 @@ async function signOut(path) {
   } catch (error) {
     report(error);
   }
-}
-
-// On a phone the recent conversations are a panel over the page; beside it otherwise.
-const narrow = matchMedia("(max-width: 52rem)");
-
-function placeRecent() {
-  $("recent").popover = narrow.matches ? "auto" : null;
-}
-
-function closeRecent() {
-  if ($("recent").matches(":popover-open")) $("recent").hidePopover();
 }
 
 start();

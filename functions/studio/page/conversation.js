@@ -3,6 +3,7 @@
 import { call, get, part } from "./api.js";
 import { $, h, newId } from "./dom.js";
 import { Markdown } from "./markdown.js";
+import { receiptButton } from "./receipts.js";
 import { CutShort, parts } from "./stream.js";
 
 const PAGE = 10;
@@ -11,6 +12,8 @@ export class Conversation {
   id = newId("cnv_");
   #earlier = null;
   #stopper = null;
+  #stopped = false;
+  #generation = null; // the id of the answer that is being written, once the service has named it
 
   get busy() {
     return this.#stopper !== null;
@@ -19,6 +22,8 @@ export class Conversation {
   /** True where the answer came to its end, false where it was stopped or cut; throws what refused it. */
   async send({ text, blueprint, model, onstart, onfinish }) {
     this.#stopper = new AbortController();
+    this.#stopped = false;
+    this.#generation = null;
     const asked = userTurn(text);
     const answer = new Answer();
     $("turns").append(asked, answer.root);
@@ -38,8 +43,12 @@ export class Conversation {
       onstart(response.headers.get("x-usage-remaining"));
       for await (const event of parts(response.body)) {
         if (event.type === "text-delta") answer.add(event.delta);
+        else if (event.type === "start") this.#generation = event.messageMetadata?.generation_id ?? null;
         else if (event.type === "error") answer.note(event.errorText);
-        else if (event.type === "finish") onfinish(event.messageMetadata ?? {});
+        else if (event.type === "finish") {
+          if (this.#stopped && event.finishReason === "other") answer.note("Stopped.");
+          onfinish(event.messageMetadata ?? {});
+        }
       }
       return true;
     } catch (error) {
@@ -54,13 +63,28 @@ export class Conversation {
       }
       return false;
     } finally {
-      answer.end();
+      answer.end(this.#generation && receiptButton(this.#generation, text));
       this.#stopper = null;
     }
   }
 
-  stop() {
-    this.#stopper?.abort();
+  /**
+   * Asks the service to end the answer. What it wrote until then is charged, so it is read to its end;
+   * the connection is only cut where there is nothing to name, or nobody to ask.
+   */
+  async stop() {
+    if (!this.busy || this.#stopped) return;
+    const stopper = this.#stopper;
+    this.#stopped = true;
+    if (this.#generation === null) {
+      stopper.abort();
+      return;
+    }
+    try {
+      await call("POST", `generate/${part(this.#generation)}/stop`);
+    } catch {
+      stopper.abort();
+    }
   }
 
   /** Shows a stored conversation, newest page first. */
@@ -108,12 +132,13 @@ class Answer {
     $("spoken").append(h("p", {}, sentence));
   }
 
-  end() {
+  end(receipt) {
     cancelAnimationFrame(this.#frame);
     this.#draw();
     this.#speak(this.#unspoken.length);
     this.root.ariaBusy = "false";
-    this.#keepInSight(() => this.#text && this.root.append(copyButton(this.#text)));
+    const copy = this.#text ? copyButton(this.#text) : null;
+    if (copy || receipt) this.#keepInSight(() => this.root.append(actions(copy, receipt)));
   }
 
   #draw() {
@@ -140,13 +165,15 @@ function storedTurn({ role, text }) {
   if (role === "user") return userTurn(text);
   const body = h("div", { className: "text" });
   new Markdown(body).show(text);
-  return h("article", { className: "turn answer", ariaLabel: "Answer" }, body, copyButton(text));
+  return h("article", { className: "turn answer", ariaLabel: "Answer" }, body, actions(copyButton(text)));
 }
+
+const actions = (...buttons) => h("div", { className: "answer-actions" }, ...buttons);
 
 const userTurn = (text) => h("article", { className: "turn user", ariaLabel: "You" }, text);
 
 function copyButton(text) {
-  const button = h("button", { type: "button", className: "quiet small copy" }, "Copy");
+  const button = h("button", { type: "button", className: "quiet small" }, "Copy");
   button.onclick = async () => {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";

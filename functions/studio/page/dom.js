@@ -21,6 +21,8 @@ const SHAPES = {
   check: "m5 12.5 4.5 4.5L19 7.5",
   bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   cross: "m6 6 12 12M18 6 6 18",
+  left: "m14 6-6 6 6 6",
+  right: "m10 6 6 6-6 6",
 };
 
 export function icon(name) {

@@ -42,3 +42,18 @@ export function stamp(iso) {
     ? clock(at)
     : at.toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
+
+const dayOfMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+const monthOfYear = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric", timeZone: "UTC" });
+
+/** "1 Dec", in UTC, as usage is counted. */
+export const day = (iso) => dayOfMonth.format(new Date(iso));
+
+/** "2026-12" as "December 2026". */
+export const month = (name) => monthOfYear.format(new Date(`${name}-01`));
+
+/** A decimal `amount` to the last of its digits, or to as many as `places`. */
+export function cost({ amount, currency }, places = 9) {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: places };
+  return new Intl.NumberFormat(undefined, { style: "currency", currency, ...digits }).format(amount);
+}

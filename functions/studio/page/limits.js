@@ -16,6 +16,8 @@ export function showLimit(problem, me, again) {
   } else if (code === "too_many_streams") {
     const message = `Your plan writes ${plural(details.limit, "answer", "answers")} at once. Wait for one to finish, or stop it.`;
     offerHigher(me, { title: "All your answers are busy", message });
+  } else if (code === "spend_cap_reached") {
+    showDialog({ title: "A pause for everybody", message: capped(details) });
   } else if (code === "plan_required") {
     const plan = planName(details.required_plan);
     offerHigher(me, { title: `This needs ${plan}`, message: problem.message });
@@ -34,6 +36,9 @@ const monthly = ({ limit, remaining, resets_at: resetsAt }, lift) => ({
   title: "This month’s tokens are used up",
   message: `${count(remaining ?? 0)} of ${count(limit)} tokens are left, too few for this request. The next ones open ${moment(resetsAt)}${lift}.`,
 });
+
+const capped = ({ resets_at: resetsAt }) =>
+  `The service has spent what it may spend in a day. It writes again ${moment(resetsAt)}. Nothing was charged, and your text is kept.`;
 
 function countDown(problem, again) {
   const until = Date.now() + (problem.retryAfter ?? 60) * 1000;

@@ -5,6 +5,9 @@ import { $, h, icon } from "./dom.js";
 import { stamp } from "./format.js";
 import { confirm, report } from "./notices.js";
 
+// On a phone the list is a panel over the page; beside it otherwise.
+const narrow = matchMedia("(max-width: 52rem)");
+
 let cursor = null;
 let onopen = () => undefined;
 let onremoved = () => undefined;
@@ -12,6 +15,8 @@ let onremoved = () => undefined;
 export function onRecent(handlers) {
   ({ onopen, onremoved } = handlers);
   $("recent-more").onclick = () => load(cursor).catch(report);
+  narrow.onchange = place;
+  place();
 }
 
 /** The newest page, with `current` marked. */
@@ -24,6 +29,14 @@ export function markCurrent(id) {
   for (const button of $("recent-list").querySelectorAll("button.open")) {
     button.ariaCurrent = button.dataset.id === id ? "true" : null;
   }
+}
+
+export function closeRecent() {
+  if ($("recent").matches(":popover-open")) $("recent").hidePopover();
+}
+
+function place() {
+  $("recent").popover = narrow.matches ? "auto" : null;
 }
 
 async function load(from) {

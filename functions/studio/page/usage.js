@@ -2,16 +2,19 @@
 
 import { $, h } from "./dom.js";
 import { count, soon } from "./format.js";
+import { showMonth } from "./month.js";
 
 let usage = null;
 let bars = null;
-const open = h("p", { className: "open muted small" });
+const open = h("span", { className: "muted small" });
+const details = h("button", { type: "button", className: "quiet small", onclick: showMonth }, "Details");
+const foot = h("p", { className: "open" }, open, details);
 
 /** `shown` is the `usage` of `/me`. */
 export function showUsage(shown) {
   usage = structuredClone(shown);
   bars ??= { day: bar("Today", "generation"), month: bar("This month", "token") };
-  $("usage").replaceChildren(bars.day.root, bars.month.root, open);
+  $("usage").replaceChildren(bars.day.root, bars.month.root, foot);
   draw();
 }
 
