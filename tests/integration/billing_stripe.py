@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
 PERIOD = 30 * 86_400
+_OTHER_REQUEST = 400, {"error": {"type": "idempotency_error", "message": "another request"}}
 
 
 @dataclass
@@ -30,7 +31,7 @@ class ScriptedStripe:
     before_answer: Callable[[str], None] = lambda path: None
     page: int = 100
     hangs: bool = False
-    _answers: dict[str, Json] = field(default_factory=dict)
+    _answers: dict[str, tuple[tuple[str, Json], Json]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -67,14 +68,20 @@ class ScriptedStripe:
                 quoted = f"{code}: {form}"
                 return status, {"error": {"type": "api_error", "code": code, "message": quoted}}
             if key in self._answers:
-                return 200, self._answers[key]
+                asked, answered = self._answers[key]
+                return (200, answered) if asked == (path, form) else _OTHER_REQUEST
             answer = self._made if method == "POST" else self._read
             found = answer(path.removeprefix("/v1/").split("/"), form)
             if found is None:
                 return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
+            answered = json.loads(json.dumps(found))
             if key and method == "POST":
-                self._answers[key] = found
-            return 200, json.loads(json.dumps(found))
+                self._answers[key] = ((path, form), answered)
+            return 200, answered
+
+    def forget_keys(self) -> None:
+        """As Stripe does, no earlier than a day after their first use."""
+        self._answers.clear()
 
     def _read(self, path: list[str], form: Json) -> Json | None:
         match path:
@@ -101,6 +108,7 @@ class ScriptedStripe:
                     "cs_test",
                     self.sessions,
                     status="open",
+                    customer=form["customer"],
                     url=f"{self.url}/pay",
                     client_reference_id=form["client_reference_id"],
                 )

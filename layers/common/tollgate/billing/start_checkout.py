@@ -82,11 +82,11 @@ def _become_customer(billing: Billing, account: "Account") -> str:
         customer_id = billing.stripe.create_customer(account.id, account.email, account.name)
     except InProgress:
         return _recorded_customer(billing, account.id)
-    name = {"#customer_id": "customer_id", "#pk": "pk"}
     record = Update(
-        "SET #customer_id = :customer",
-        name,
-        {":customer": {"S": customer_id}},
+        # Counted, so that no event that was read before it puts another customer in its place.
+        "SET #customer_id = :customer, #applied_seq = #applied_seq + :one",
+        {"#customer_id": "customer_id", "#pk": "pk", "#applied_seq": "applied_seq"},
+        {":customer": {"S": customer_id}, ":one": {"N": "1"}},
         "attribute_exists(#pk) AND attribute_not_exists(#customer_id)",
     )
     try:

@@ -45,10 +45,13 @@ class Customer:
 class StripeGateway:
     """Shared by all requests of a process. Without a key every call is `BillingUnavailable`."""
 
-    def __init__(self, key: str | None, base: str | None = None) -> None:
-        """`base` is another address than Stripe's own."""
+    def __init__(
+        self, key: str | None, base: str | None = None, http: "PatientClient | None" = None
+    ) -> None:
+        """`base` is another address than Stripe's own, `http` another way to it."""
         self._key = key
         self._base = base
+        self._http = http
 
     @classmethod
     def configured(cls, settings: "Settings") -> Self:
@@ -149,7 +152,7 @@ class StripeGateway:
             self._key,
             max_network_retries=_RETRIES,
             base_addresses={"api": self._base} if self._base else {},
-            http_client=_PatientClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+            http_client=self._http or PatientClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
         )
 
     def _ask(self, call: "Callable[[stripe.StripeClient], T]") -> T | None:
@@ -174,7 +177,7 @@ class StripeGateway:
         return answer
 
 
-class _PatientClient(stripe.RequestsClient):
+class PatientClient(stripe.RequestsClient):
     """Sends nothing after the request's patience has ended; the SDK bounds each try only."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
