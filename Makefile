@@ -14,10 +14,11 @@ endif
 
 BIN := .venv/bin
 SAM := .local/sam/bin/sam
+ZAE_LIMITER := .local/zae_limiter/installed
 TEMPLATE_CHECK := $(BIN)/python -m tests.deployment.check_template
 export PYTHONPATH := layers/common:.
 
-.PHONY: run test check journey faults screenshots bench lock build deploy setup clean
+.PHONY: run test check journey faults screenshots bench bench-admission bench-reset lock build deploy setup clean
 
 run: ## start everything on http://localhost:$(PORT); Ctrl-C stops it
 	@exec $(PYTHON) -m local.launch run
@@ -36,17 +37,23 @@ check: setup ## style, types, architecture, template
 journey: setup ## a person's whole way, over HTTP, against a running stack or one of its own
 	@$(BIN)/python -m tests.journeys.journey
 
-faults: setup ## random histories of quota under injected faults, against its promises
-	@$(BIN)/python -m tests.faults.run --seeds 280
+faults: setup ## random histories under injected faults, and mutants of every condition they send
+	@$(BIN)/python -m tests.faults.run
 
 screenshots: setup ## the Studio's pictures in docs/
 	@$(BIN)/python -m tests.journeys.screenshots
 
-bench: setup ## each figure that the README claims, one JSON line each
-	@for each in cold_start first_delta; do $(BIN)/python -m bench.$$each || exit 1; done
+bench: $(ZAE_LIMITER) ## each figure that the README claims, one JSON line each
+	@for each in cold_start first_delta admission reset; do $(BIN)/python -m bench.$$each || exit 1; done
+
+bench-admission: $(ZAE_LIMITER) ## what an admission costs, beside the usual ways to do it
+	@$(BIN)/python -m bench.admission
+
+bench-reset: setup ## what the monthly reset costs with 50,000 and 200,000 gates, of which 2 % are due
+	@$(BIN)/python -m bench.reset
 
 lock: setup ## every lock from its .in file
-	for each in requirements local/locks/ministack local/locks/sam; do \
+	for each in requirements local/locks/ministack local/locks/sam local/locks/zae_limiter; do \
 		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-header --quiet $$each.in -o $$each.txt || exit 1; done
 	$(MAKE) lock-deployed
@@ -54,6 +61,11 @@ lock: setup ## every lock from its .in file
 $(SAM): local/locks/sam.txt | setup
 	$(PYTHON) -m venv .local/sam
 	$(BIN)/uv pip sync --quiet --python .local/sam/bin/python --require-hashes local/locks/sam.txt
+	@touch $@
+
+$(ZAE_LIMITER): local/locks/zae_limiter.txt | setup
+	$(PYTHON) -m venv .local/zae_limiter
+	$(BIN)/uv pip sync --quiet --python .local/zae_limiter/bin/python --require-hashes local/locks/zae_limiter.txt
 	@touch $@
 
 build: $(SAM) ## what is deployed, in .aws-sam/
