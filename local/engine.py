@@ -29,11 +29,12 @@ class Engine:
     program: Path
     is_dynoxide: bool
 
-    def command(self, port: int, data: Path) -> list[str]:
+    def command(self, port: int, data: Path | None) -> list[str]:
+        """Without `data` it keeps everything in memory, which is several times as fast."""
         if not self.is_dynoxide:
             return [str(self.program)]
         serve = [str(self.program), "serve", "--host", LOOPBACK, "--port", str(port)]
-        return [*serve, "--db-path", str(data / "dynamodb.db")]
+        return serve if data is None else [*serve, "--db-path", str(data / "dynamodb.db")]
 
     def environ(self, port: int, data: Path) -> dict[str, str]:
         if self.is_dynoxide:

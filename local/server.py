@@ -23,7 +23,7 @@ from functions.webhook import app as webhook
 from local import template
 from local.clock import Clock
 from local.control import Context, Control
-from local.storage import open_table
+from local.storage import Outdated, open_table
 from local.stream import Stream
 from tollgate import catalogue
 from tollgate.billing.apply_subscription import Billing
@@ -160,7 +160,7 @@ def main() -> None:
     settings = Settings(os.environ)
     try:
         parts = Parts.of(settings)
-    except catalogue.CatalogueError as error:
+    except (catalogue.CatalogueError, Outdated) as error:
         sys.exit(str(error))
     uvicorn.run(
         application(parts),

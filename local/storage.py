@@ -12,20 +12,33 @@ Items = list[dict[str, Any]]
 
 
 def open_table(template: Template, name: str) -> Table:
-    """Makes the table at the first start."""
+    """Makes the table at the first start.
+
+    Errors: `Outdated` where an earlier version has made another one.
+    """
+    wanted = template.table(name) | template.stream()
     try:
-        _client().create_table(**template.table(name), **template.stream())
+        _client().create_table(**wanted)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceInUseException":
             raise
-        _give_stream(template, name)
+        if _shape(_client().describe_table(TableName=name)["Table"]) != _shape(wanted):
+            raise Outdated from None
     return connect(name)
 
 
-def _give_stream(template: Template, name: str) -> None:
-    """To a table that an earlier version has made."""
-    if "LatestStreamArn" not in _client().describe_table(TableName=name)["Table"]:
-        _client().update_table(TableName=name, **template.stream())
+class Outdated(Exception):
+    """What the laptop has kept is of an earlier version of the table."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An earlier version has made .local: `make clean` forgets it, data and all."
+        )
+
+
+def _shape(table: dict[str, Any]) -> tuple[Any, ...]:
+    indexes = {each["IndexName"]: each["KeySchema"] for each in table["GlobalSecondaryIndexes"]}
+    return table["KeySchema"], indexes, table.get("StreamSpecification")
 
 
 def dump(name: str) -> Items:

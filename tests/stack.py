@@ -41,6 +41,6 @@ def running_engine() -> Iterator[str]:
         data = Path(folder)
         environ = engine.base_environ() | chosen.environ(port, data)
         with Processes(data / "log") as processes:
-            processes.start("engine", chosen.command(port, data), environ)
+            processes.start("engine", chosen.command(port, None), environ)
             processes.wait_until("engine", lambda: accepts(port))
             yield f"http://127.0.0.1:{port}"

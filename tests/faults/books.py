@@ -1,7 +1,7 @@
 """What one account's items say, and which promise they break: in one state, and between two."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from tollgate.table.client import Item, Table
 from tollgate.tenancy.gate import integer
 
 _EVERY_ITEM = ""
+LATE = "late_"
 _COUNTERS = ("generations", "input_tokens", "output_tokens", "cost")
 
 
@@ -50,7 +51,7 @@ class Books:
 
     def used(self) -> Mapping[str, int]:
         """By period, as the gate or its history has it."""
-        history = {name: integer(each["used"]) for name, each in self.closed.items()}
+        history = {name: _count(each, "used", "debt") for name, each in self.closed.items()}
         return {**self.gate.used, **history}
 
 
@@ -58,21 +59,37 @@ def _under(prefix: str, items: Mapping[str, Item]) -> Mapping[str, Item]:
     return {name.removeprefix(prefix): each for name, each in items.items() if prefix in name}
 
 
+def _count(item: Item, *names: str) -> int:
+    """Of those that are there."""
+    return sum(integer(item[name]) for name in names if name in item)
+
+
+def charged(receipt: Item) -> Item:
+    """With what came after a reclaim in place of what the reclaim had assumed."""
+    late = {
+        name.removeprefix(LATE): each for name, each in receipt.items() if name.startswith(LATE)
+    }
+    return {**receipt, **late}
+
+
 def tokens(receipt: Item) -> int:
-    return integer(receipt["input_tokens"]) + integer(receipt["output_tokens"])
+    return _count(charged(receipt), "input_tokens", "output_tokens")
 
 
-def broken(books: Books, now: datetime) -> Iterator[str]:
-    """Promises that this state breaks."""
+def broken(books: Books, now: datetime, skew: timedelta) -> Iterator[str]:
+    """Promises that this state breaks, where hosts' clocks are up to `skew` away from `now`."""
     spent: Counter[str] = Counter()
     for receipt in books.settled():
         spent[receipt["period"]["S"]] += tokens(receipt)
+    noted = (each for name, each in books.receipts.items() if name in books.gate.open)
+    if early := [each["generation_id"]["S"] for each in noted if "late_at" in each]:
+        yield f"P2: the debt of {early} came before their gate had followed"
     for hold in books.gate.open.values():
         spent[hold.period] += hold.tokens
     if books.used() != dict(spent):
         yield f"P2: used is {books.used()}, spent and held are {dict(spent)}"
     yield from _broken_periods(books)
-    yield from _broken_days(books, now)
+    yield from _broken_days(books, now + skew)
     if _rows(books) != _rows_of_receipts(books):
         yield f"P4: usage rows {_rows(books)} are not the receipts' {_rows_of_receipts(books)}"
 
@@ -89,10 +106,12 @@ def _broken_periods(books: Books) -> Iterator[str]:
 
 
 def _broken_days(books: Books, now: datetime) -> Iterator[str]:
-    """Of the days that the gate still keeps."""
+    """Of the days that the gate still keeps, by the fastest clock."""
     admitted = Counter(hold.day for hold in books.gate.open.values())
     admitted.update(
-        receipt["day"]["S"] for receipt in books.settled() if receipt["outcome"]["S"] != FAILED
+        receipt["day"]["S"]
+        for receipt in map(charged, books.settled())
+        if receipt["outcome"]["S"] != FAILED
     )
     for day in (day_of(now - timedelta(days=ago)) for ago in range(3)):
         if books.gate.days.get(day, 0) != admitted[day]:
@@ -112,7 +131,7 @@ def _rows(books: Books) -> Counter[str]:
 
 def _rows_of_receipts(books: Books) -> Counter[str]:
     rows: Counter[str] = Counter()
-    for each in books.receipts.values():
+    for each in map(charged, books.receipts.values()):
         name = "#".join(each[part]["S"] for part in ("day", "user_id", "model"))
         rows[f"{name} generations"] += each["outcome"]["S"] != FAILED
         for counter in _COUNTERS[1:]:
@@ -120,19 +139,19 @@ def _rows_of_receipts(books: Books) -> Counter[str]:
     return +rows
 
 
-def broken_between(before: Books, after: Books, tried: frozenset[str]) -> Iterator[str]:
+def broken_between(
+    before: Books, after: Books, tried: frozenset[str], holds: Mapping[str, Hold]
+) -> Iterator[str]:
     """Promises that the way from one state to the next breaks; `tried` are all admissions ever
-    sent.
+    sent, and `holds` their holds as they last stood.
     """
-    for was, became in ((before.receipts, after.receipts), (before.closed, after.closed)):
-        if moved := [name for name, item in was.items() if became.get(name) != item]:
+    changes = (
+        (before.receipts, after.receipts, _as_decided),
+        (before.closed, after.closed, _as_closed),
+    )
+    for was, became, written in changes:
+        if moved := [name for name in was if not _kept(was[name], became.get(name), written)]:
             yield f"P3: written once, and changed: {moved}"
-    yield from _broken_decisions(before, after, tried)
-    if before.gate.tenant.version == after.gate.tenant.version:
-        yield from _beyond_limits(before, after)
-
-
-def _broken_decisions(before: Books, after: Books, tried: frozenset[str]) -> Iterator[str]:
     if lost := before.gate.open.keys() - after.gate.open.keys() - after.receipts.keys():
         yield f"P3: holds without a decision: {sorted(lost)}"
     if unknown := (after.receipts.keys() | after.gate.open.keys()) - tried:
@@ -140,30 +159,32 @@ def _broken_decisions(before: Books, after: Books, tried: frozenset[str]) -> Ite
     if twice := (after.gate.open.keys() - before.gate.open.keys()) & before.receipts.keys():
         yield f"P3: decided, and admitted again: {sorted(twice)}"
     for name in after.receipts.keys() - before.receipts.keys():
-        receipt, hold = after.receipts[name], before.gate.open.get(name)
+        receipt, hold = after.receipts[name], holds.get(name)
         if receipt["outcome"]["S"] == RECLAIMED and not _fair(receipt, hold):
-            yield f"P4: {name} reclaimed for {tokens(receipt)}, its hold was {hold}"
+            yield f"P4: {name} reclaimed for {receipt}, its hold was {hold}"
+
+
+def _as_decided(receipt: Item) -> Item:
+    return {name: each for name, each in receipt.items() if not name.startswith(LATE)}
+
+
+def _as_closed(period: Item) -> Item:
+    return {name: each for name, each in period.items() if name != "debt"}
+
+
+def _kept(was: Item, became: Item | None, written: Callable[[Item], Item]) -> bool:
+    """A reclaimed receipt takes its late numbers once; a debt may grow and fall."""
+    if became is None or written(became) != written(was):
+        return False
+    if "outcome" not in was or was == became:
+        return True
+    return was["outcome"]["S"] == RECLAIMED and "late_at" not in was
 
 
 def _fair(receipt: Item, hold: Hold | None) -> bool:
-    """What was noted as delivered, of a hold that may have grown in this very step."""
+    """By what was noted as delivered."""
     return (
         hold is not None
         and integer(receipt["output_tokens"]) == hold.delivered
-        and integer(receipt["reserved"]) >= hold.tokens
+        and integer(receipt["reserved"]) == hold.tokens
     )
-
-
-def _beyond_limits(before: Books, after: Books) -> Iterator[str]:
-    """Only where something was admitted: settlements may exceed, and smaller plans be exceeded."""
-    gate, limits = after.gate, after.gate.tenant.limits
-    for name, hold in gate.open.items():
-        was = before.gate.open.get(name)
-        if was is None and len(gate.open) > limits.concurrent:
-            yield f"P1: {len(gate.open)} streams are open, {limits.concurrent} may be"
-        if was is None and limits.day is not None and gate.days[hold.day] > limits.day:
-            yield f"P1: {gate.days[hold.day]} admitted on {hold.day}, {limits.day} may be"
-        grown = was is None or was.tokens < hold.tokens
-        beyond = limits.month is not None and gate.used[hold.period] > limits.month
-        if grown and beyond and not limits.metered:
-            yield f"P1: {gate.used[hold.period]} used of {limits.month} in {hold.period}"

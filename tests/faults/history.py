@@ -1,53 +1,49 @@
-"""One account's random history under faults, each step of it checked."""
+"""One account's history: processes over one faulty wire, each write and each step checked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import msgspec
+from botocore.exceptions import ClientError
 
+from tests.faults import model
 from tests.faults.books import Books, broken, broken_between
-from tests.faults.wire import Arguments, Killed, Wire, at_random, quiet, untouched
-from tests.integration.quota.house import DEMAND, INPUT, MODEL, NOON, OUTPUT, SESSION, Clock
+from tests.faults.wire import LATE, WRITES, Arguments, Killed, Wire, at_random, quiet, untouched
+from tests.integration.quota.house import DEMAND, INPUT, NOON, SESSION, Clock
 from tests.integration.quota.house import catalogue as whole_catalogue
 from tollgate.catalogue import Catalogue
-from tollgate.quota.admission import SHORTEST_OUTPUT, Admission, Admitted, Hint, Visitor
-from tollgate.quota.close_due_periods import close_due_periods
-from tollgate.quota.extend_hold import extend_hold
+from tollgate.quota.admission import SHORTEST_OUTPUT, Admitted, Demand, Hint, SessionEnded, Visitor
 from tollgate.quota.gate import Gate, Hold
-from tollgate.quota.limits import changed, write_limits
-from tollgate.quota.periods import Anchor, period
-from tollgate.quota.reclaim import reclaim_dead_holds
-from tollgate.quota.refusal import CONCURRENT, DAY, MINUTE, MONTH, Refused
-from tollgate.quota.settlement import FAILED, FINISHED, STOPPED, Usage, checkpoint, settle
+from tollgate.quota.refusal import Refused
 from tollgate.table import keys
 from tollgate.table.client import ConditionFailed, Table, Unavailable
 from tollgate.tenancy import gate
 from tollgate.tenancy.gate import CALENDAR, Limits, milliseconds
+from tollgate.tenancy.ids import new_id
 
 PER_MINUTE = 4
 USER = "usr_1"
-RATES = {"update_item": 0.4, "transact_write_items": 0.4, "get_item": 0.2, "query": 0.03}
-_MEETINGS = {"update_item": 0.1, "transact_write_items": 0.1, "get_item": 0.05}
-_WAITS = (
-    timedelta(seconds=20),
-    timedelta(seconds=61),
-    timedelta(minutes=6),
-    timedelta(minutes=11),
-    timedelta(hours=13),
-    timedelta(days=9, hours=12),
-)
+SKEW = timedelta(minutes=5)
+LATEST = timedelta(minutes=2)
+"""No write is longer under way."""
+RATES = {"update_item": 0.5, "transact_write_items": 0.5, "get_item": 0.25}
+MEETINGS = {"update_item": 0.1, "transact_write_items": 0.1, "get_item": 0.05}
+_LANDING = 0.25
 
 
 class Violation(Exception):
     """A promise was broken; the message has the seed and the history that led to it."""
 
 
+Step = Callable[["History", Table], str]
+
+
 @dataclass
 class History:
-    """Processes come and go over one wire; `direct` inspects, and serves those that come between.
+    """`direct` inspects beside the wires; `beside` is that of the processes that come between.
 
     Everything follows from `seed`, so that a violation can be played again.
     """
@@ -56,97 +52,87 @@ class History:
     client: Any
     table_name: str
     tamper: Callable[[str, Arguments], Arguments] = untouched
+    rates: Mapping[str, float] = field(default_factory=lambda: RATES)
+    meetings: Mapping[str, float] = field(default_factory=lambda: MEETINGS)
+    strangers: Sequence[Step] = ()
     clock: Clock = field(default_factory=Clock)
+    offset: timedelta = timedelta()
+    session: str = SESSION
+    demand: Demand = DEMAND
     live: dict[str, Admitted] = field(default_factory=dict)
     ended: dict[str, Hold] = field(default_factory=dict)
-    tried: int = 0
-    admitted_at: set[tuple[int, str]] = field(default_factory=set)
+    sessions: dict[str, str] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
+    admitted_at: dict[str, int] = field(default_factory=dict)
     met: bool = False
+    wrote: bool = False
+    stood: list[Gate] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)  # noqa: S311  to be played again, not to be secret
-        self.catalogue = _catalogue()
-        plan = at_random(self.random, RATES)
-        self.wire = Wire(self.client, plan, self.random, self.tamper, self._meet)
+        self.catalogues = (_catalogue(day=6, month=900), _catalogue(day=4, month=600))
+        self.catalogue = self.catalogues[0]
+        plan = at_random(self.random, self.rates, LATE)
+        audit = self._audit
+        self.wire = Wire(self.client, plan, self.random, self.tamper, self._meet, audit)
+        self.beside = Wire(self.client, tamper=self.tamper, audit=audit)
         self.table = Table(self.wire, self.table_name)
         self.direct = Table(self.client, self.table_name)
-        self.account = f"acc_{self.seed}"
+        self.account = new_id("acc")
         limits = Limits.of(self.catalogue.plans["free"], CALENDAR)
         sessions = {SESSION: milliseconds(NOON + timedelta(days=3_650))}
         self.direct.put(gate.born(self.account, limits, sessions))
-        self.hint = Hint("free", CALENDAR, 1)
+        self.hints = [Hint("free", CALENDAR, 1)]
         self.books = Books.read(self.direct, self.account)
 
-    def play(self, steps: int) -> None:
-        """Ends in quiet: what is still held is then reclaimed, and every period closed."""
-        for _ in range(steps):
-            [step] = self.random.choices(_STEPS, _WEIGHTS)
-            self._step(step)
-        self.wire.plan = quiet
-        self.wire.meet = lambda _: None
-        self.clock.advance(days=70)
-        for step in (reclaim, close, close):
-            self._step(step)
-        left = self.books.gate
-        if left.open or left.used:
-            raise self._violation(f"P3: after the last close {dict(left.open)} {dict(left.used)}")
-        self.direct.delete(keys.gate(self.account))
+    def now(self) -> datetime:
+        """By the clock of the host that this step runs on."""
+        return self.clock() + self.offset
 
-    def _step(self, step: "Step") -> None:
-        self.met = False
+    def step(self, step: Callable[..., str], *arguments: object) -> str:
+        """Its outcome. Errors: Violation."""
+        self.met, self.stood = False, []
         self.wire.restart()
+        self.wire.land(_LANDING)
         name, injected = step.__name__, self.wire.injected.total()
         try:
-            outcome = step(self, self.table)
+            outcome = step(self, self.table, *arguments)
         except (Killed, Unavailable, ConditionFailed) as end:
             outcome = type(end).__name__
             if self.wire.injected.total() == injected and not isinstance(end, ConditionFailed):
-                raise self._violation(f"{name} ended in {outcome} without a fault") from end
+                raise self.violation(f"{name} ended in {outcome} without a fault") from end
         except Exception as error:
-            raise self._violation(f"{name} raised {error!r}") from error
-        self.lines.append(f"{self.clock():%m-%dT%H:%M:%S} {name} → {outcome}  {self.wire.trace}")
+            raise self.violation(f"{name} raised {error!r}") from error
+        self.lines.append(f"{self.now():%m-%dT%H:%M:%S} {name} → {outcome}  {self.wire.trace}")
         self._check()
+        return outcome
 
-    def _check(self) -> None:
-        before, self.books = self.books, Books.read(self.direct, self.account)
-        tried = frozenset(f"gen_{number}" for number in range(1, self.tried + 1))
-        problems = [
-            *broken(self.books, self.clock()),
-            *broken_between(before, self.books, tried),
-            *self._broken_burst(),
-        ]
-        if problems:
-            raise self._violation("; ".join(problems))
+    def calm(self) -> None:
+        """No more faults and no more strangers: what is under way arrives."""
+        self.wire.plan = quiet
+        self.wire.meet = lambda _: None
+        self.offset = timedelta()
+        self.wire.land()
 
-    def _broken_burst(self) -> Sequence[str]:
-        self.admitted_at |= {(hold.at, name) for name, hold in self.books.gate.open.items()}
-        times = sorted(self.admitted_at)
-        windows = zip(times, times[PER_MINUTE:], strict=False)
-        return [f"P1: a burst {a} … {b}" for a, b in windows if b[0] - a[0] < 60_000]
-
-    def _violation(self, problem: str) -> Violation:
+    def violation(self, problem: str) -> Violation:
         return Violation("\n".join([f"seed {self.seed}: {problem}", *self.lines, *self.wire.trace]))
 
-    def _meet(self, call: str) -> None:
-        """Another process does all of its work between two calls of this one."""
-        if self.random.random() < _MEETINGS.get(call, 0):
-            self.met = True
-            step = self.random.choice((admit, settle_one, reclaim, close, change_plan))
-            self.wire.trace.append(f"[{step.__name__}")
-            try:
-                outcome = step(self, self.direct)
-            except ConditionFailed:
-                outcome = "late"
-            self.wire.trace.append(f"{outcome}]")
-
     def visitor(self, generation: str) -> Visitor:
-        return Visitor(self.account, USER, SESSION, generation)
+        return Visitor(self.account, USER, self.sessions[generation], generation)
 
     def gate(self, table: Table) -> Gate:
         item = table.get(keys.gate(self.account))
         assert item is not None
         return Gate.of(item)
+
+    def begin(self) -> str:
+        """Another generation, of the session that the person has now."""
+        generation = f"gen_{len(self.sessions) + 1}"
+        self.sessions[generation] = self.session
+        return generation
 
     def take(self) -> tuple[str, Admitted] | None:
         """A live generation, whose process is dead unless the step puts it back."""
@@ -155,180 +141,89 @@ class History:
         generation = self.random.choice(list(self.live))
         return generation, self.live.pop(generation)
 
+    def assert_justified(self, generation: str, error: Exception) -> None:
+        """P1: what is refused had a reason in a gate that it met, and holds nothing."""
+        assert generation not in self.gate(self.direct).open, "refused, and holds"
+        match error:
+            case Refused():
+                reason = error.refusal.scope
+            case SessionEnded():
+                reason = model.SESSION
+            case _:
+                reason = model.CLOSED
+        session, now = self.sessions[generation], self.now()
+        smallest = INPUT + SHORTEST_OUTPUT
+        assert any(
+            reason in model.against(each, session, smallest, PER_MINUTE, now)
+            for each in self.stood or [self.gate(self.direct)]
+        ), f"refused by {reason}, which had room"
 
-Step = Callable[[History, Table], str]
+    def _check(self) -> None:
+        """After a step that wrote nothing, the books are what they were."""
+        if not (self.wrote or self.problems):
+            return
+        self.wrote = False
+        before, self.books = self.books, Books.read(self.direct, self.account)
+        self.problems += broken(self.books, self.clock(), SKEW)
+        tried = frozenset(self.sessions)
+        self.problems += broken_between(before, self.books, tried, self.holds)
+        if self.problems:
+            raise self.violation("; ".join(self.problems))
 
+    def _audit(self, call: str, arguments: Arguments, send: Callable[..., Any]) -> Any:
+        """Every write that changes the gate is judged by what stood there."""
+        if call not in WRITES:
+            return send(**arguments)
+        self.wrote = True
+        if not self._of_gate(arguments):
+            return send(**arguments)
+        item = self.direct.get(keys.gate(self.account))
+        if item is None:
+            return send(**arguments)
+        before = Gate.of(item)
+        try:
+            answer = send(**arguments)
+        except ClientError:
+            self.stood.append(before)
+            raise
+        made = answer.get("Attributes")
+        self._judge(before, Gate.of(made) if made else self.gate(self.direct))
+        return answer
 
-def admit(history: History, table: Table) -> str:
-    """An admission whose answer never came is given back."""
-    history.tried += 1
-    generation = f"gen_{history.tried}"
-    admission = Admission(table, history.catalogue, history.clock, lambda _: None)
-    try:
-        admitted = admission.admit(history.visitor(generation), history.hint, lambda _: DEMAND)
-    except Refused as refused:
-        _justified(history, generation, refused.refusal.scope)
-        return f"{generation} refused by {refused.refusal.scope}"
-    except Unavailable:
-        return f"{generation} unknown, {_give_back(history, table, generation)}"
-    tenant = admitted.gate.tenant
-    history.hint = Hint(tenant.limits.plan, tenant.limits.anchor, tenant.version)
-    history.live[generation] = admitted
-    return f"{generation} admitted"
+    def _of_gate(self, arguments: Arguments) -> bool:
+        actions = [each.get("Update", {}) for each in arguments.get("TransactItems", [])]
+        sks = [each["Key"]["sk"]["S"] for each in (arguments, *actions) if "Key" in each]
+        return keys.gate(self.account).sk in sks
 
+    def _judge(self, before: Gate, after: Gate) -> None:
+        self.problems += model.broken_by(before, after, self.sessions, PER_MINUTE)
+        self.holds |= after.open
+        for name in after.open.keys() - before.open.keys():
+            if name in self.over:
+                self.problems.append(f"P3: {name} was decided, and is admitted again")
+            self.admitted_at[name] = after.open[name].at
+            times = sorted(self.admitted_at.values())
+            for first, last in zip(times, times[PER_MINUTE:], strict=False):
+                if last - first < 60_000:
+                    self.problems.append(f"P1: a burst {first} … {last}")
 
-def _justified(history: History, generation: str, scope: str) -> None:
-    """P1: what is refused had no room, and holds nothing."""
-    now, gate = history.clock(), history.gate(history.direct)
-    assert generation not in gate.open, "refused, and holds"
-    left = gate.month_left(now)
-    full = {
-        MONTH: left is not None and left < INPUT + SHORTEST_OUTPUT,
-        DAY: gate.day_left(now) == 0,
-        MINUTE: gate.minute_left(now, PER_MINUTE) == 0,
-        CONCURRENT: len(gate.open) >= gate.tenant.limits.concurrent,
-    }
-    assert history.met or full.get(scope, False), f"refused by {scope}, which had room"
-
-
-def _give_back(history: History, table: Table, generation: str) -> str:
-    hold = history.gate(table).open.get(generation)
-    if hold is None:
-        return "was not admitted"
-    _settle(history, table, generation, hold, Usage(FAILED, hold.model, 0, 0, estimated=False))
-    return "given back"
-
-
-def _settle(history: History, table: Table, generation: str, hold: Hold, usage: Usage) -> None:
-    settle(table, history.catalogue, history.account, generation, hold, usage, history.clock())
-    assert generation not in history.gate(history.direct).open, "settled, and holds"
-    history.ended[generation] = hold
-
-
-def settle_one(history: History, table: Table) -> str:
-    """By its own process, which then does nothing else with it: where the store was away it tries
-    again later, or leaves it to a reclaim.
-    """
-    if (taken := history.take()) is None:
-        return "nothing runs"
-    generation, admitted = taken
-    output = history.random.randint(0, OUTPUT + 50)
-    outcome = history.random.choice((FINISHED, STOPPED))
-    usage = Usage(outcome, MODEL.id, INPUT, output, estimated=outcome == STOPPED)
-    try:
-        _settle(history, table, generation, admitted.hold, usage)
-    except Unavailable:
-        if history.random.random() < 0.5:
-            history.ended[generation] = admitted.hold
-        raise
-    return f"{generation} used {INPUT + output}"
-
-
-def settle_again(history: History, table: Table) -> str:
-    """P4: with other numbers, and nothing may change."""
-    if not history.ended:
-        return "nothing has ended"
-    generation = history.random.choice(list(history.ended))
-    usage = Usage(STOPPED, MODEL.id, INPUT, history.random.randint(0, OUTPUT), estimated=True)
-    _settle(history, table, generation, history.ended[generation], usage)
-    return generation
-
-
-def fail(history: History, table: Table) -> str:
-    if (taken := history.take()) is None:
-        return "nothing runs"
-    return f"{taken[0]} {_give_back(history, table, taken[0])}"
+    def _meet(self, call: str) -> None:
+        """Late writes arrive, and another process does all of its work, between two calls."""
+        if self.wire.late:
+            self.wire.land(_LANDING)
+        if self.strangers and self.random.random() < self.meetings.get(call, 0):
+            self.met = True
+            step = self.random.choice(self.strangers)
+            self.wire.trace.append(f"[{step.__name__}")
+            try:
+                outcome = step(self, Table(self.beside, self.table_name))
+            except ConditionFailed:
+                outcome = "late"
+            self.wire.trace.append(f"{outcome}]")
 
 
-def extend(history: History, table: Table) -> str:
-    """A hold of which nobody knows how large it is goes back."""
-    if (taken := history.take()) is None:
-        return "nothing runs"
-    generation, admitted = taken
-    more = history.random.randint(1, 120)
-    try:
-        extended = extend_hold(table, history.visitor(generation), admitted, more)
-    except Unavailable:
-        return f"{generation} unknown, {_give_back(history, table, generation)}"
-    history.live[generation] = extended
-    return f"{generation} holds {extended.hold.tokens}, asked for {more} more"
-
-
-def note(history: History, table: Table) -> str:
-    if (taken := history.take()) is None:
-        return "nothing runs"
-    generation, admitted = taken
-    delivered = history.random.randint(1, OUTPUT)
-    try:
-        checkpoint(table, history.account, generation, delivered)
-    except Unavailable:
-        history.live[generation] = admitted
-        raise
-    history.live[generation] = admitted
-    if not history.met:
-        hold = history.gate(history.direct).open.get(generation)
-        assert hold is None or hold.pinned or hold.delivered >= delivered, "a checkpoint is lost"
-    return f"{generation} delivered {delivered}"
-
-
-def die(history: History, _: Table) -> str:
-    taken = history.take()
-    return taken[0] if taken else "nothing runs"
-
-
-def reclaim(history: History, table: Table) -> str:
-    gate = history.gate(table)
-    return str(reclaim_dead_holds(table, history.catalogue, gate, history.clock()))
-
-
-def close(history: History, table: Table) -> str:
-    def time_left() -> bool:
-        return history.wire.plan is quiet or history.random.random() < 0.9
-
-    return str(close_due_periods(table, history.catalogue, history.clock, time_left))
-
-
-def change_plan(history: History, table: Table) -> str:
-    """As billing does it: with what was read, or not at all."""
-    now = history.clock()
-    plan = history.random.choice(list(history.catalogue.plans))
-    at = now.replace(microsecond=0) if history.random.random() < 0.5 else None
-    tenant = history.gate(table).tenant
-    limits = changed(tenant, history.catalogue.plans[plan], at, None, now)
-    table.update(keys.gate(history.account), write_limits(tenant, limits))
-    return f"{plan} {limits.anchor}"
-
-
-def wait(history: History, _: Table) -> str:
-    time = history.random.choice(_WAITS)
-    history.clock.now += time
-    return str(time)
-
-
-def wait_for_the_end_of_the_month(history: History, _: Table) -> str:
-    history.clock.now = period(Anchor(), history.clock()).end - timedelta(seconds=1)
-    return "one second before it"
-
-
-_CHANCES: dict[Step, int] = {
-    admit: 14,
-    settle_one: 6,
-    settle_again: 2,
-    fail: 2,
-    extend: 3,
-    note: 4,
-    die: 1,
-    reclaim: 4,
-    close: 2,
-    change_plan: 2,
-    wait: 6,
-    wait_for_the_end_of_the_month: 1,
-}
-_STEPS, _WEIGHTS = list(_CHANCES), list(_CHANCES.values())
-
-
-def _catalogue() -> Catalogue:
+def _catalogue(**free: int) -> Catalogue:
     """Limits that a short history reaches."""
-    whole = whole_catalogue(PER_MINUTE, day=6, month=900, concurrent=3)
+    whole = whole_catalogue(PER_MINUTE, concurrent=3, **free)
     pro = msgspec.structs.replace(whole.plans["pro"], day=9, month=1_500, concurrent=4)
     return msgspec.structs.replace(whole, plans={**whole.plans, "pro": pro})

@@ -85,9 +85,9 @@ def _become_customer(billing: Billing, account: "Account") -> str:
     record = Update(
         # Counted, so that no event that was read before it puts another customer in its place.
         "SET #customer_id = :customer, #applied_seq = #applied_seq + :one",
-        {"#customer_id": "customer_id", "#pk": "pk", "#applied_seq": "applied_seq"},
+        {"#customer_id": "customer_id", "#applied_seq": "applied_seq"},
         {":customer": {"S": customer_id}, ":one": {"N": "1"}},
-        "attribute_exists(#pk) AND attribute_not_exists(#customer_id)",
+        "attribute_not_exists(#customer_id)",
     )
     try:
         billing.table.transact(

@@ -5,7 +5,7 @@ ones and killed ones end in the same state.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
 
 from tollgate.catalogue import Catalogue
@@ -17,6 +17,8 @@ from tollgate.table.client import Action, Cancelled, Item, Table, Update, Value,
 from tollgate.tenancy.gate import milliseconds, number
 
 _TRIES = 3
+_CLOCK_SKEW = timedelta(minutes=5)
+"""A host whose clock is that far off opens the period before or after the running one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,11 @@ def _close(gate: Gate, name: str, now: datetime, *, last: bool) -> Action:
     values: dict[str, Value] = {":name": {"S": name}, ":seen": number(gate.used[name])}
     if last:
         expression += ", #due"
-        condition += " AND #version = :version AND attribute_not_exists(#running)"
-        names |= {"#due": "due", "#version": "version", "#running": USED + gate.period(now).name}
+        instants = (now - _CLOCK_SKEW, now + _CLOCK_SKEW)
+        running = sorted({USED + gate.period(each).name for each in instants})
+        aliases = {f"#running{place}": each for place, each in enumerate(running)}
+        condition += " AND #version = :version"
+        condition += "".join(f" AND attribute_not_exists({alias})" for alias in aliases)
+        names |= {"#due": "due", "#version": "version", **aliases}
         values[":version"] = number(gate.tenant.version)
     return update(keys.gate(gate.tenant.account_id), Update(expression, names, values, condition))

@@ -54,8 +54,7 @@ def _refuse_later(visitor: "Visitor", now: datetime) -> Update:
         {
             "#decided": DECIDED + visitor.generation_id,
             "#open": "open",
-            "#generation": visitor.generation_id,
         },
         {":now": number(milliseconds(now))},
-        "attribute_exists(#open) AND attribute_not_exists(#open.#generation)",
+        "attribute_exists(#open)",
     )

@@ -1,5 +1,6 @@
 """Reclaim: settles holds whose process died, by what its last checkpoint says was delivered."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from tollgate.catalogue import Catalogue
@@ -47,5 +48,6 @@ def _reclaim(
     # of it.
     input_tokens = -(-hold.input_tokens // _BYTES_PER_TOKEN)
     usage = Usage(RECLAIMED, hold.model, input_tokens, hold.delivered, estimated=True)
-    settle(table, catalogue, account_id, generation_id, hold, usage, now)
+    maybe = replace(hold, repeated=True)  # nobody who knows is left
+    settle(table, catalogue, account_id, generation_id, maybe, usage, now)
     return True

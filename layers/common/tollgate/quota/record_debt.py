@@ -66,10 +66,9 @@ def _note(debt: Debt) -> Action:
         keys.receipt(late.account_id, late.generation_id),
         Update(
             "SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            {f"#{name}": name for name in (*values, "outcome")},
-            {f":{name}": value for name, value in values.items()}
-            | {":reclaimed": {"S": debt.reclaimed.outcome}},
-            "#outcome = :reclaimed AND attribute_not_exists(#late_at)",
+            {f"#{name}": name for name in values},
+            {f":{name}": value for name, value in values.items()},
+            "attribute_not_exists(#late_at)",
         ),
     )
 
@@ -94,9 +93,8 @@ def _charge(debt: Debt, gate: Gate) -> Iterator[Action]:
 def _beside_history(tokens: int) -> Update:
     return Update(
         "ADD #debt :debt",
-        {"#debt": "debt", "#used": "used"},
+        {"#debt": "debt"},
         {":debt": number(tokens)},
-        "attribute_exists(#used)",
     )
 
 

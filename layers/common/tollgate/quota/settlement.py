@@ -171,14 +171,34 @@ def _follow(table: Table, receipt: Receipt, now: datetime, *, repeated: bool) ->
 
     Where the admission was `repeated`, a note stays that refuses whatever of it arrives later.
     """
-    key = keys.gate(receipt.account_id)
+    key, held = keys.gate(receipt.account_id), int(receipt.reserved)
+    while True:
+        change = _following(receipt, held, now, repeated=repeated)
+        try:
+            gate = Gate.of(table.update(key, change))
+        except ConditionFailed as failed:
+            if failed.item is None:
+                return None
+            gate = Gate.of(failed.item)
+            hold = gate.open.get(receipt.generation_id)
+            if hold is None or hold.tokens == held:
+                return gate
+            held = hold.tokens  # an extension arrived after the receipt had been written
+        else:
+            _trim(table, gate, now)
+            return gate
+
+
+def _following(receipt: Receipt, held: int, now: datetime, *, repeated: bool) -> Update:
     sets = ["#used = #used - :unused"]
     names = {
         "#used": USED + receipt.period,
         "#open": "open",
         "#generation": receipt.generation_id,
+        "#tokens": "t",
     }
-    values = {":unused": number(receipt.unused)}
+    unused = held - int(receipt.input_tokens + receipt.output_tokens)
+    values = {":unused": number(unused), ":held": number(held)}
     if receipt.outcome == FAILED:
         sets.append("#days.#day = if_not_exists(#days.#day, :one) - :one")
         names |= {"#days": "days", "#day": receipt.day}
@@ -187,18 +207,12 @@ def _follow(table: Table, receipt: Receipt, now: datetime, *, repeated: bool) ->
         sets.append("#decided = :now")
         names["#decided"] = DECIDED + receipt.generation_id
         values[":now"] = number(milliseconds(now))
-    change = Update(
+    return Update(
         f"SET {', '.join(sets)} REMOVE #open.#generation",
         names,
         values,
-        "attribute_exists(#open.#generation)",
+        "#open.#generation.#tokens = :held",
     )
-    try:
-        gate = Gate.of(table.update(key, change))
-    except ConditionFailed as failed:
-        return None if failed.item is None else Gate.of(failed.item)
-    _trim(table, gate, now)
-    return gate
 
 
 def _trim(table: Table, gate: Gate, now: datetime) -> None:
