@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.generate_stream.event_response import EventResponse
+from functions.generate_stream.event_response import EventResponse, until_gone
 from functions.generate_stream.refusals import translated
 from tollgate.catalogue import Catalogue
 from tollgate.generation import ui_stream
@@ -48,7 +49,9 @@ class GenerateEndpoint:
             if not self.spend.is_fresh():
                 await run_sync(self.spend.refresh)
             self.spend.check()
-            generation = await self.generate.start(visitor, hint, wanted, _seconds_left(request))
+            generation = await self.generate.start(
+                visitor, hint, wanted, _seconds_left(request), partial(until_gone, request.receive)
+            )
         gate = generation.admitted.gate
         headers = rate_limit_headers(gate, self.catalogue.per_minute, self.clock())
         response = EventResponse(generation.parts, {**ui_stream.HEADERS, **headers})

@@ -22,7 +22,7 @@ class EventResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._parts, anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
             await send(
                 {
                     "type": "http.response.start",
@@ -36,7 +36,12 @@ class EventResponse(Response):
             tasks.cancel_scope.cancel()
 
 
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Returns when the client has hung up; its body was read before."""
     while (await receive())["type"] != "http.disconnect":
         continue
+
+
+async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    await until_gone(receive)
     scope.cancel()

@@ -1,6 +1,5 @@
 """POST /generate/{id}/stop: 202 for the caller's own generation, whether it still runs or not."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +10,9 @@ from starlette.responses import Response
 from tollgate.quota.admission import SessionEnded, Visitor
 from tollgate.quota.stop import stop
 from tollgate.table.client import Table
+from tollgate.tenancy.ids import is_id
 from tollgate.web.authentication import Authentication
 from tollgate.web.problems import not_found, unauthenticated
-
-_GENERATION_ID = re.compile(r"gen_[0-9a-f]{20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class StopEndpoint:
     def post(self, request: Request) -> Response:
         session = self.authentication.caller(request).session
         generation_id: str = request.path_params["id"]
-        if not _GENERATION_ID.fullmatch(generation_id):
+        if not is_id("gen", generation_id):
             raise not_found()
         visitor = Visitor(session.account, session.user, session.id, generation_id)
         try:

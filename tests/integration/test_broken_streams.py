@@ -315,6 +315,24 @@ def test_a_stop_before_the_first_word_hangs_up_within_two_seconds(table: Table) 
     asyncio.run(main())
 
 
+def test_a_reader_that_leaves_before_the_first_word_costs_its_input(table: Table) -> None:
+    async def main() -> None:
+        async with opening(table) as (house, silent):
+            visitor, hint = house.newcomer()
+            body = Body(input="in 9 words", blueprint="summary", model="gpt")
+            generation = await house.generate.start(
+                visitor, hint, order(body, CATALOGUE), _PATIENT_SECONDS, silent.connected.wait
+            )
+            await asyncio.wait_for(silent.hung_up.wait(), 2)
+            texts, _ = await read(generation)
+            await house.settled()
+            decided = house.receipt(visitor)
+            assert (texts, decided.outcome, decided.output_tokens) == ([], "stopped", 0)
+            assert decided.input_tokens > 0
+
+    asyncio.run(main())
+
+
 def test_what_the_dead_have_left_is_settled_by_the_next_that_is_done(
     table: Table, models: str
 ) -> None:
@@ -389,3 +407,36 @@ def test_a_hold_that_cannot_be_read_is_no_reason_to_stop(
         assert house.receipt(visitor).outcome == "finished"
 
     run(Table(mute, table_name), models, use)
+
+
+class Stumbling:
+    """DynamoDB's client, whose next `faults` transactions get no answer and are not written."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.faults = 0
+
+    def transact_write_items(self, **arguments: Any) -> Any:
+        if self.faults:
+            self.faults -= 1
+            raise ReadTimeoutError(endpoint_url="the engine")
+        return self._client.transact_write_items(**arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def test_a_settlement_that_met_a_fault_is_tried_again(
+    dynamodb: Any, table_name: str, models: str
+) -> None:
+    stumbling = Stumbling(dynamodb)
+
+    async def use(house: House) -> None:
+        visitor, hint = house.newcomer()
+        generation = await house.start(visitor, hint, "gpt", 3, _PATIENT_SECONDS)
+        stumbling.faults = 1
+        await read(generation)
+        await house.settled()
+        assert (stumbling.faults, house.receipt(visitor).outcome) == (0, "finished")
+
+    run(Table(stumbling, table_name), models, use)

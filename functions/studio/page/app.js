@@ -9,6 +9,7 @@ import { showLimit } from "./limits.js";
 import { showMonth } from "./month.js";
 import { alertWith, clearAlerts, closeDialog, report, showDialog } from "./notices.js";
 import {
+  cameFromPortal,
   checkOut,
   checkoutResult,
   loadPlans,
@@ -20,6 +21,7 @@ import {
 } from "./plans.js";
 import { forgetReceipts } from "./receipts.js";
 import { closeRecent, markCurrent, onRecent, showRecent } from "./recent.js";
+import { showSubscription } from "./subscription.js";
 import { showOpened, showRemaining, showUsage } from "./usage.js";
 
 const DRAFT = "tollgate.draft"; // the text survives a sign-in in this tab
@@ -59,6 +61,7 @@ async function signIn() {
   startAfresh();
   $("prompt").value = sessionStorage.getItem(DRAFT) ?? "";
   await Promise.all([showRecent(conversation.id), returnFromCheckout()]).catch(report);
+  if (cameFromPortal()) afterPortal().catch(report);
   const wanted = takeWantedPrice();
   if (wanted && me.subscription.status === "none") await checkOut(wanted);
 }
@@ -73,6 +76,7 @@ async function refreshMe() {
   $("plan-badge").dataset.plan = me.plan.id;
   showAvatar(name, me.user.picture_url);
   showUsage(me.usage);
+  showSubscription(me);
 }
 
 function showAvatar(name, pictureUrl) {
@@ -237,6 +241,17 @@ async function untilPlanIs(plan) {
   for (let wait = 300; me.plan.id !== plan && wait < 5000; wait *= 2) {
     await new Promise((resolve) => setTimeout(resolve, wait));
     await refreshMe();
+  }
+}
+
+/** What was changed in the portal is told to the service by Stripe, a moment later. */
+async function afterPortal() {
+  for (const wait of [500, 1500, 3000, 6000]) {
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    if (!me) return; // signed out meanwhile
+    await refreshMe();
+    ({ blueprints } = await get("blueprints"));
+    if (!$("picker").hidden) showBlueprints();
   }
 }
 

@@ -19,7 +19,7 @@ export class Conversation {
     return this.#stopper !== null;
   }
 
-  /** True where the answer came to its end, false where it was stopped or cut; throws what refused it. */
+  /** True where the stream came to its end, false where the connection was cut; throws what refused it. */
   async send({ text, blueprint, model, onstart, onfinish }) {
     this.#stopper = new AbortController();
     this.#stopped = false;

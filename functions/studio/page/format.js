@@ -28,6 +28,13 @@ export function moment(iso) {
   return `${at.toLocaleDateString(undefined, { day: "numeric", month: "long" })} at ${clock(at)}`;
 }
 
+/** "21 December", with the year where it is another one. */
+export function date(iso) {
+  const at = new Date(iso);
+  const year = at.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return at.toLocaleDateString(undefined, { day: "numeric", month: "long", year });
+}
+
 /** "at 18:00" within a day, else "1 Dec". */
 export function soon(iso) {
   const at = new Date(iso);

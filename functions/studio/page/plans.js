@@ -6,7 +6,7 @@ import { money } from "./format.js";
 import { alertWith, report, showDialog } from "./notices.js";
 
 const ENDED = new Set(["none", "canceled", "incomplete_expired"]);
-const keys = new Map(); // one Idempotency-Key per price, so that a second click repeats the first
+const PORTAL = "tollgate.portal"; // set while this tab is at Stripe's portal
 
 let plans = [];
 let interval = "month";
@@ -43,10 +43,8 @@ export function offerHigher(me, { title, message }) {
 }
 
 export async function checkOut(priceKey) {
-  if (!keys.has(priceKey)) keys.set(priceKey, newId("checkout_"));
   try {
-    const headers = { "idempotency-key": keys.get(priceKey) };
-    const answer = await call("POST", "billing/checkout", { json: { price_key: priceKey }, headers });
+    const answer = await call("POST", "billing/checkout", { json: { price_key: priceKey } });
     leaveFor((await answer.json()).url);
   } catch (error) {
     if (error instanceof Problem && error.code === "already_subscribed") await openPortal();
@@ -56,7 +54,9 @@ export async function checkOut(priceKey) {
 
 export async function openPortal() {
   try {
-    leaveFor((await (await call("POST", "billing/portal")).json()).url);
+    const { url } = await (await call("POST", "billing/portal")).json();
+    sessionStorage.setItem(PORTAL, "left");
+    leaveFor(url);
   } catch (error) {
     if (error instanceof Problem && error.code === "no_billing_account") {
       alertWith("There is nothing to manage yet: the billing portal opens with your first paid plan.");
@@ -64,6 +64,13 @@ export async function openPortal() {
       report(error);
     }
   }
+}
+
+/** True once for each return. */
+export function cameFromPortal() {
+  const came = sessionStorage.getItem(PORTAL) !== null;
+  sessionStorage.removeItem(PORTAL);
+  return came;
 }
 
 /** `{status, plan}` of the checkout that the browser came back from. */

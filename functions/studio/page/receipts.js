@@ -8,9 +8,9 @@ import { report, showDialog } from "./notices.js";
 const KEPT = 5;
 const OUTCOMES = {
   finished: "Finished",
-  stopped: "Stopped: what was written is charged",
+  stopped: "Stopped: what was read and written is charged",
   failed: "Failed: nothing was written, nothing is charged",
-  reclaimed: "Cut off: what was written is charged",
+  reclaimed: "Cut off: what was read and written is charged",
 };
 
 let last = []; // of this page, the newest first

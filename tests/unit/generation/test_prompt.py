@@ -27,7 +27,19 @@ def test_estimate_never_exceeds_the_bound(text: str) -> None:
     assert tokens_about(text) <= tokens_at_most(text) == len(text.encode())
 
 
-@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2)])
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("a", 1),
+        ("abcd", 1),
+        ("abcde", 2),
+        ("1234", 2),
+        ("{};=", 2),
+        ("日本", 3),
+        ("😀", 2),
+    ],
+)
 def test_estimate_rounds_up(text: str, tokens: int) -> None:
     assert tokens_about(text) == tokens
 
@@ -45,12 +57,12 @@ def test_text_at_the_limit_is_sent_and_one_token_over_it_is_refused() -> None:
 
 def test_newest_exchanges_are_kept_in_their_order() -> None:
     history = [*exchange(1), *exchange(2), *exchange(3)]
-    prompt = compose("", history, "now!", 5)  # one token each: the text and two exchanges
+    prompt = compose("", history, "now!", 10)  # two tokens each: the text and two exchanges
     assert [turn.text.strip() for turn in prompt.turns] == ["q2", "a2", "q3", "a3", "now!"]
 
 
 def test_exchange_that_fits_only_by_half_is_left_out_whole() -> None:
-    prompt = compose("", [*exchange(1), *exchange(2)], "now!", 4)
+    prompt = compose("", [*exchange(1), *exchange(2)], "now!", 8)
     assert [turn.text.strip() for turn in prompt.turns] == ["q2", "a2", "now!"]
 
 

@@ -4,7 +4,7 @@ What fails before its first token costs nothing.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 
 from tollgate.generation.conversations import Before, Conversations, Member
 from tollgate.generation.events import Finished, ProvidersUnavailable, Started
-from tollgate.generation.hold_watch import HoldWatch
+from tollgate.generation.hold_watch import HoldWatch, cancel_after
 from tollgate.generation.order import Order
 from tollgate.generation.prompt import Prompt
 from tollgate.generation.providers import Providers
@@ -55,11 +55,18 @@ class Generate:
     providers: Providers
     running: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    async def start(self, visitor: Visitor, hint: Hint, order: Order, seconds: float) -> Generation:
+    async def start(
+        self,
+        visitor: Visitor,
+        hint: Hint,
+        order: Order,
+        seconds: float,
+        gone: Callable[[], Awaitable[None]] = anyio.sleep_forever,
+    ) -> Generation:
         """Returns at the provider's first token; all of it together lasts `seconds` at most.
 
-        What is stopped before that token is an empty answer, and costs its input: a provider was
-        asked, and who could stop for free could ask for ever.
+        What is stopped before that token, or whose reader is `gone` by then, is an empty answer and
+        costs its input: a provider was asked, and who could stop for free could ask for ever.
         Errors: those of `Admission.admit` and of `Order.demand`, `NotOpened`.
         """
         ends = anyio.current_time() + seconds
@@ -69,14 +76,17 @@ class Generate:
                 self.admission.admit, visitor, hint, lambda plan: order.demand(catalogue, plan)
             )
         except Unavailable:
-            # Whether it was admitted is unknown.
-            self._keep_running(run_sync(self._give_back, visitor, None))
+            # Whether it was admitted is unknown. A frozen process could not give it back later.
+            with anyio.CancelScope(shield=True):
+                await self._given_back(visitor, None)
             raise
         hold_watch = HoldWatch(self.ledger.table, visitor)
         try:
             before = await run_sync(self._before, visitor, order)
             admitted, prompt = await run_sync(self._prompt, visitor, order, admitted, before)
-            answer, started = await self._open(order, admitted, prompt, hold_watch, ends)
+            answer, started = await self._open(
+                order, admitted, prompt, ends, [hold_watch.ended, gone]
+            )
         except ProvidersUnavailable as error:
             gate = await self._given_back(visitor, admitted.hold)
             raise NotOpened(gate or admitted.gate) from error
@@ -96,7 +106,7 @@ class Generate:
         task.add_done_callback(self.running.discard)
         return task
 
-    async def _given_back(self, visitor: Visitor, hold: Hold) -> Gate | None:
+    async def _given_back(self, visitor: Visitor, hold: Hold | None) -> Gate | None:
         """None where the store is slow: the work goes on, and the client is not kept waiting."""
         task = self._keep_running(run_sync(self._give_back, visitor, hold))
         await asyncio.wait({task}, timeout=_GIVE_BACK_SECONDS)
@@ -140,23 +150,29 @@ class Generate:
             return None
 
     async def _open(
-        self, order: Order, admitted: Admitted, prompt: Prompt, hold_watch: HoldWatch, ends: float
+        self,
+        order: Order,
+        admitted: Admitted,
+        prompt: Prompt,
+        ends: float,
+        given_up: Sequence[Callable[[], Awaitable[None]]],
     ) -> tuple[Answer, Started]:
-        """The answer with its first event; an empty one where it was stopped before that.
+        """The answer with its first event; an empty one where it was given up before that.
 
         Raises ProvidersUnavailable, also where the time ends first.
         """
         route = self.ledger.catalogue.route(order.alias, admitted.plan.id)
         answer = self.providers.stream(route, prompt, admitted.output_tokens)
         opened: Started | ProvidersUnavailable | None = None
-        with anyio.CancelScope(deadline=ends):
+        with anyio.CancelScope(deadline=ends) as in_time:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(hold_watch.run, tasks.cancel_scope)
+                for each in given_up:
+                    tasks.start_soon(cancel_after, each, tasks.cancel_scope)
                 opened = await _opened(answer)
                 tasks.cancel_scope.cancel()
         if isinstance(opened, Started):
             return answer, opened
-        if hold_watch.ended:
+        if opened is None and not in_time.cancelled_caught:
             return _nothing(), Started(route[0], prompt.input_about)
         raise opened or ProvidersUnavailable(())
 

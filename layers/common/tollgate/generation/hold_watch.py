@@ -2,6 +2,7 @@
 process.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
@@ -16,24 +17,21 @@ _PAUSE_SECONDS = 1.0
 
 @dataclass(slots=True)
 class HoldWatch:
-    """`ended` once the hold was stopped or reclaimed.
-
-    The opening and the relay watch one after the other, and neither waits for the other's pause
+    """The opening and the relay watch one after the other, and neither waits for the other's pause
     anew.
     """
 
     table: Table
     visitor: Visitor
-    ended: bool = False
     _next: float = field(default_factory=lambda: anyio.current_time() + _PAUSE_SECONDS)
 
-    async def run(self, scope: anyio.CancelScope) -> None:
-        """Reads until the hold is to end, then cancels `scope`."""
-        while not self.ended:
+    async def ended(self) -> None:
+        """Returns when the hold was stopped or reclaimed."""
+        ended = False
+        while not ended:
             await anyio.sleep_until(self._next)
-            self.ended = await run_sync(self._is_to_end, abandon_on_cancel=True)
+            ended = await run_sync(self._is_to_end, abandon_on_cancel=True)
             self._next = anyio.current_time() + _PAUSE_SECONDS
-        scope.cancel()
 
     def _is_to_end(self) -> bool:
         """No answer is no reason to stop: the settlement finds out what happened meanwhile."""
@@ -41,3 +39,8 @@ class HoldWatch:
             return is_to_end(self.table, self.visitor.account_id, self.visitor.generation_id)
         except Unavailable:
             return False
+
+
+async def cancel_after(event: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
+    await event()
+    scope.cancel()

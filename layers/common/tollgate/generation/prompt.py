@@ -4,12 +4,14 @@ A person's text is only ever a turn: it is never formatted into the system promp
 markers and template syntax in it are plain characters (OWASP LLM01).
 """
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-_BYTES_A_TOKEN = 4
+_LIGHT = (string.ascii_letters + " \n").encode()
+_LIGHT_BYTES_A_TOKEN, _DENSE_BYTES_A_TOKEN = 4, 2
 _TOKENS_A_MESSAGE = 8  # roles and separators that the providers wrap around each message
 
 
@@ -61,8 +63,13 @@ def tokens_at_most(text: str) -> int:
 
 
 def tokens_about(text: str) -> int:
-    """An estimate from above for usual text: four bytes a token, and one token for any rest."""
-    return -(-len(text.encode()) // _BYTES_A_TOKEN)
+    """An estimate from above for text of any script: letters and spaces of English are four bytes a
+    token; digits, signs and all other scripts are two.
+    """
+    data = text.encode()
+    dense = len(data.translate(None, _LIGHT))
+    quarters = len(data) - dense + dense * (_LIGHT_BYTES_A_TOKEN // _DENSE_BYTES_A_TOKEN)
+    return -(-quarters // _LIGHT_BYTES_A_TOKEN)
 
 
 def compose(system: str, history: Sequence[Turn], text: str, input_tokens: int) -> Prompt:

@@ -4,6 +4,7 @@ It runs as a task of its own. A reader that leaves, a deadline or a broken provi
 reading, never the settlement: what was delivered is charged, and nothing that was not.
 """
 
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from tollgate.catalogue import Catalogue, Model
 from tollgate.generation import ui_stream
 from tollgate.generation.conversations import Conversations, Exchange, Member
 from tollgate.generation.events import Delta, Finished, ProviderFailed, Started
-from tollgate.generation.hold_watch import HoldWatch
+from tollgate.generation.hold_watch import HoldWatch, cancel_after
 from tollgate.generation.order import Order
 from tollgate.generation.prompt import Prompt, tokens_about
 from tollgate.logs import logger
@@ -37,6 +38,7 @@ Parts = MemoryObjectSendStream[bytes]
 _WATCH_SECONDS = 1.0
 _CHECKPOINT_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 15
+_SETTLE_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Relay:
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(self._watch, progress, parts, tasks.cancel_scope)
                         tasks.start_soon(self._note, progress)
-                        tasks.start_soon(self.hold_watch.run, tasks.cancel_scope)
+                        tasks.start_soon(cancel_after, self.hold_watch.ended, tasks.cancel_scope)
                         await self._pass_on(answer, progress, parts)
                         tasks.cancel_scope.cancel()
         except* ProviderFailed as failures:
@@ -197,6 +199,14 @@ class Relay:
         return gate or self.admitted.gate, usage
 
     def _settle(self, usage: Usage) -> Gate | None:
+        """Twice where it must: repeating it changes nothing, and a reclaim knows less."""
+        try:
+            return self._settle_once(usage)
+        except Unavailable:
+            time.sleep(_SETTLE_AGAIN_SECONDS)
+            return self._settle_once(usage)
+
+    def _settle_once(self, usage: Usage) -> Gate | None:
         return settle(
             self.ledger.table,
             self.ledger.catalogue,
