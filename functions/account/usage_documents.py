@@ -63,6 +63,8 @@ def _late(receipt: Receipt) -> dict[str, Any]:
     """What a settlement that came after its reclaim recorded; it replaces the first figures."""
     return {
         "outcome": receipt.late_outcome,
+        "model": receipt.late_model,
+        "provider": receipt.late_provider or None,
         "input_tokens": int(receipt.late_input_tokens),
         "output_tokens": int(receipt.late_output_tokens),
         "used": int(receipt.late_input_tokens + receipt.late_output_tokens),

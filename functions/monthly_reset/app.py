@@ -19,8 +19,10 @@ Event = dict[str, Any]
 LONGEST_CHAIN = 12
 """Of five minutes each: then the schedule comes again. Lambda itself stops a chain of sixteen."""
 _WORKERS = 16
-_RESERVE_MILLISECONDS = 20_000
-"""A call to the table may take ten seconds, and what was done is noted by another."""
+_RESERVE_MILLISECONDS = 30_000
+"""A call to the table may take ten seconds: after the one that is under way, what was done is noted
+by another, and the accounts that are left are counted by a third.
+"""
 
 
 def build(

@@ -58,7 +58,7 @@ function* lines(receipt) {
   const left = receipt.reserved - charged.used;
   yield h("p", { className: "receipt-cost" }, cost(charged.cost));
   yield list([
-    ["Model", receipt.model],
+    ["Model", charged.model],
     ["Read", tokens(charged.input_tokens)],
     ["Written", tokens(charged.output_tokens)],
     ["Set aside", tokens(receipt.reserved)],

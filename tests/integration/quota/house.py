@@ -202,8 +202,10 @@ class House:
         found = [ClosedPeriod.from_raw_data(dict(item)) for item in page.items]
         return {period.start: period for period in found}
 
-    def usage_row(self, account: str = "acc_1", day: str = TODAY) -> dict[str, int]:
-        item = self.direct.get(keys.usage_day(account, day, "usr_1", MODEL.id)) or {}
+    def usage_row(
+        self, account: str = "acc_1", day: str = TODAY, model: str = MODEL.id
+    ) -> dict[str, int]:
+        item = self.direct.get(keys.usage_day(account, day, "usr_1", model)) or {}
         return {name: int(value["N"]) for name, value in item.items() if "N" in value}
 
 

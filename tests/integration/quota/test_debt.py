@@ -16,7 +16,7 @@ from tests.integration.quota.house import (
     race,
 )
 from tollgate.quota.gate import CLOCK_SKEW, LONGEST_RUN, Hold
-from tollgate.quota.settlement import RECLAIMED, Usage, settle
+from tollgate.quota.settlement import FINISHED, RECLAIMED, Usage, settle
 from tollgate.table import keys
 from tollgate.tenancy.gate import milliseconds
 
@@ -56,6 +56,7 @@ def test_the_difference_is_on_the_receipt_in_the_period_and_in_the_row(house: Ho
     assert (receipt.outcome, receipt.input_tokens, receipt.output_tokens) == ("reclaimed", READ, 0)
     late = (receipt.late_outcome, receipt.late_input_tokens, receipt.late_output_tokens)
     assert late == ("finished", 30, 20)
+    assert (receipt.late_model, receipt.late_provider) == (MODEL.id, MODEL.provider)
     assert (receipt.estimated, receipt.late_estimated) == (True, False)
     assert receipt.late_at == milliseconds(house.clock())
     assert (receipt.charged_tokens, receipt.debt) == (50, 50 - READ)
@@ -67,6 +68,30 @@ def test_the_difference_is_on_the_receipt_in_the_period_and_in_the_row(house: Ho
         "output_tokens": 20,
         "cost": cost,
     }
+
+
+def test_another_model_of_the_same_numbers_is_booked_to_itself(
+    house: House, dump: Callable[[], object]
+) -> None:
+    """A fallback that answered after its reclaim: price and tokens may be alike."""
+    hold = reclaimed(house)
+    usage = Usage(FINISHED, "fallback", READ, 0, estimated=False)
+    house.settle("gen_1", hold, usage)
+    receipt = house.receipts()["gen_1"]
+    assert (receipt.model, receipt.provider) == (MODEL.id, MODEL.provider)
+    assert (receipt.late_model, receipt.late_provider) == ("fallback", "")
+    assert (house.gate().used, house.gate().days) == ({PERIOD: READ}, {TODAY: 1})
+    assert set(house.usage_row().values()) == {0}
+    assert house.usage_row(model="fallback") == {
+        "generations": 1,
+        "input_tokens": READ,
+        "output_tokens": 0,
+        "cost": 0,
+    }
+    before = dump()
+    house.settle("gen_1", hold, usage)
+    house.settle("gen_1", hold, finished(30, 20))
+    assert dump() == before
 
 
 def test_repeating_it_changes_nothing(house: House, dump: Callable[[], object]) -> None:

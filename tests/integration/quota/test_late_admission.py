@@ -20,8 +20,9 @@ from tests.integration.quota.house import (
     finished,
     refused_scope,
 )
-from tollgate.quota.admission import Visitor
+from tollgate.quota.admission import SessionEnded, Visitor
 from tollgate.quota.extend_hold import extend_hold
+from tollgate.quota.gate import Hold
 from tollgate.quota.give_back import give_back
 from tollgate.quota.settlement import STOPPED, Usage
 from tollgate.table.client import Unavailable
@@ -194,3 +195,120 @@ def test_giving_back_twice_or_what_is_decided_changes_no_count(
 
 def test_an_account_that_is_gone_is_given_nothing(house: House) -> None:
     assert give(house) is None
+
+
+def reclaimed(house: House) -> Hold:
+    house.open_account()
+    hold = house.admit("gen_1").hold
+    house.clock.advance(minutes=7)
+    assert house.reclaim() == 1
+    return hold
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_was_reclaimed_before_it_is_given_back_costs_nothing(
+    house: House, answered: bool
+) -> None:
+    hold = reclaimed(house)
+    for _ in range(2):
+        gate = give(house, admitted=hold if answered else None)
+        assert gate == house.gate()
+        assert (gate.open, gate.used, gate.days) == ({}, {PERIOD: 0}, {TODAY: 0})
+    receipt = house.receipts()["gen_1"]
+    assert (receipt.outcome, receipt.late_outcome, receipt.charged_cost) == (
+        "reclaimed",
+        "failed",
+        0,
+    )
+    assert not any(house.usage_row().values())
+
+
+def test_a_late_end_that_is_recorded_is_not_given_back(house: House) -> None:
+    house.settle("gen_1", reclaimed(house), finished(30, 20))
+    requests = house.wire.made_by(lambda: give(house))
+    assert "transact_write_items" not in requests
+    gate = house.gate()
+    assert (gate.used, gate.days) == ({PERIOD: 50}, {TODAY: 1})
+    assert house.receipts()["gen_1"].late_outcome == "finished"
+
+
+# --- Sessions that end under an admission ------------------------------------------------------
+
+
+def log_out(house: House) -> None:
+    house.edit(changes={"sessions": {"M": {}}})
+
+
+@dataclass
+class LostAnswer:
+    """The first request arrives, its answer does not; the session ends, and botocore repeats."""
+
+    house: House
+    lost: bool = False
+
+    def __call__(self, request: Any, **_: Any) -> None:
+        if not self.lost:
+            self.lost = True
+            assert URLLib3Session().send(request).status_code == 200
+            log_out(self.house)
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def test_an_admission_whose_session_ended_before_its_answer_goes_back(
+    house: House, dynamodb: Any
+) -> None:
+    house.open_account()
+    lost = LostAnswer(house)
+    dynamodb.meta.events.register(SENDING, lost)
+    try:
+        with pytest.raises(SessionEnded):
+            house.admit("gen_1")
+    finally:
+        dynamodb.meta.events.unregister(SENDING, lost)
+    gate = house.gate()
+    assert (gate.open, gate.used, gate.days) == ({}, {PERIOD: 0}, {TODAY: 0})
+    assert house.receipts()["gen_1"].outcome == "failed"
+
+
+def test_a_repeated_admission_of_an_ended_session_is_not_let_in_later(
+    house: House, network: Network
+) -> None:
+    """By the second sending's clock the session has ended; by the first one's it had not."""
+    log_out(house)
+    network.keep = 1
+    with pytest.raises(SessionEnded):
+        house.admit("gen_1")
+    house.edit(changes={"sessions": {"M": {SESSION: {"N": str(10**14)}}}})
+    before = house.item()
+    assert network.deliver() == [400]
+    assert house.item() == before
+
+
+def test_an_attempt_that_was_repeated_is_remembered_when_the_session_ends_between_two(
+    house: House, network: Network
+) -> None:
+    """The dead hold's reclaim reads the gate anew, and finds the session gone."""
+    house.catalogue = catalogue(concurrent=1)
+    house.edit(changes={"concurrent_limit": {"N": "1"}})
+    house.admit("gen_a")
+    house.clock.advance(minutes=7)
+    hint = house.hint()
+    network.keep = 1
+    house.wire.before["get_item"] = lambda: log_out(house)
+    with pytest.raises(SessionEnded):
+        house.admit("gen_1", hint=hint)
+    assert house.gate().decided.keys() == {"gen_a", "gen_1"}
+
+
+def test_a_session_that_had_ended_before_its_only_sending_costs_no_further_request(
+    house: House,
+) -> None:
+    house.open_account()
+    hint = house.hint()
+    log_out(house)
+
+    def refused() -> None:
+        with pytest.raises(SessionEnded):
+            house.admit("gen_1", hint=hint)
+
+    assert house.wire.made_by(refused) == ["update_item"]

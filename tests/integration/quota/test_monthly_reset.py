@@ -1,13 +1,14 @@
 """The function: what a run answers and tells, and when it starts the next one itself."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from functions.monthly_reset.app import LONGEST_CHAIN, build
 from tests.integration.quota.house import House, finished
+from tollgate.quota import reset_progress
 from tollgate.quota.close_due_periods import MARGIN
 
 Answer = dict[str, Any]
@@ -70,6 +71,35 @@ def test_a_chain_has_an_end_and_the_schedule_goes_on(due: House) -> None:
     assert chained == []
     assert reset({"chain": LONGEST_CHAIN - 1}, Deadline(5))["due"] == 5
     assert chained == [LONGEST_CHAIN]
+
+
+@pytest.fixture
+def left(house: House) -> House:
+    """Notes on three pages, of accounts that are gone: a retry forgets them."""
+    house.close()
+    for each in range(210):
+        reset_progress.leave(house.direct, f"acc_{each}", house.clock.now - timedelta(days=1))
+    return house
+
+
+def test_a_run_without_time_tries_nothing_again_and_tells_what_it_knows(left: House) -> None:
+    """However many are left, Lambda must not end the run before it has told of them."""
+    answers: list[Answer] = []
+    reset = built(left, lambda _: None)
+    requests = left.wire.made_by(lambda: answers.append(reset({}, Deadline(0))))
+    assert sorted(requests) == ["get_item", "query"]
+    assert (answers[0]["left"], answers[0]["oldest"]) == (100, "2026-11-20T12:00:00Z")
+
+
+def test_a_retry_that_meets_the_deadline_asks_for_no_other_page(left: House) -> None:
+    answers: list[Answer] = []
+    reset = built(left, lambda _: None)
+    requests = left.wire.made_by(lambda: answers.append(reset({}, Deadline(150))))
+    assert (requests.count("query"), requests.count("batch_get_item")) == (2, 2)
+    tried = requests.count("transact_write_items")
+    assert 100 < tried < 150
+    assert answers[0]["left"] == 200 - tried
+    assert reset({}, Deadline(1_000))["left"] == 0
 
 
 def test_a_run_writes_one_line_that_is_its_metrics_too(

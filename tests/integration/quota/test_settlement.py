@@ -207,6 +207,25 @@ def test_day_counters_of_the_past_are_trimmed_but_two(house: House) -> None:
     assert house.gate().days == {"2026-11-23": 1, "2026-11-24": 1, "2026-11-25": 1}
 
 
+def test_a_fault_while_the_past_is_trimmed_leaves_the_settlement_done(house: House) -> None:
+    house.open_account()
+    hold = house.admit("gen_1").hold
+    house.edit(changes={"days": {"M": {"2026-01-01": {"N": "1"}, TODAY: {"N": "1"}}}})
+
+    def fault() -> None:
+        raise Unavailable("by hand")
+
+    def fault_at_the_next_write() -> None:
+        house.wire.before["update_item"] = fault
+
+    house.wire.before["update_item"] = fault_at_the_next_write
+    gate = house.settle("gen_1", hold, finished(30, 20))
+    assert gate == house.gate()
+    assert (gate.open, gate.used, gate.days["2026-01-01"]) == ({}, {PERIOD: 50}, 1)
+    house.settle("gen_2", house.admit("gen_2").hold)
+    assert house.gate().days.keys() == {TODAY}
+
+
 # --- Checkpoints -----------------------------------------------------------------------------
 
 

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from functions.account.usage_documents import dollars, month_document, receipt_document
 from tests.integration.quota.house import HOLD, MODEL, TODAY, House, failed, finished
+from tollgate.catalogue import Model
 from tollgate.quota.records import ClosedPeriod
 from tollgate.quota.settlement import STOPPED, Usage
 from tollgate.quota.usage import (
@@ -184,6 +186,8 @@ def test_a_late_settlement_is_shown_beside_its_reclaim_and_in_the_totals(house: 
     late = shown["late"]
     assert late == {
         "outcome": "finished",
+        "model": MODEL.id,
+        "provider": MODEL.provider,
         "input_tokens": 40,
         "output_tokens": 90,
         "used": 130,
@@ -193,6 +197,29 @@ def test_a_late_settlement_is_shown_beside_its_reclaim_and_in_the_totals(house: 
         "at": "2026-11-21T12:10:00Z",
     }
     assert read_month(house.table, ACCOUNT, NOVEMBER).totals == Counters(1, 40, 90, 49_000)
+
+
+def test_the_model_that_answered_after_the_reclaim_is_shown_and_counted_alone(house: House) -> None:
+    generation = "gen_" + "c" * 20
+    other = Model("other", "anthropic", input_price=20, output_price=70)
+    house.catalogue = msgspec.structs.replace(
+        house.catalogue, models={MODEL.id: MODEL, other.id: other}
+    )
+    house.open_account()
+    hold = house.admit(generation).hold
+    house.clock.advance(minutes=10)
+    house.reclaim()
+    house.settle(generation, hold, Usage(STOPPED, other.id, 40, 90, estimated=False))
+
+    receipt = read_receipt(house.table, ACCOUNT, generation, house.clock())
+
+    assert receipt is not None
+    shown = receipt_document(receipt)
+    assert (shown["model"], shown["provider"]) == (MODEL.id, MODEL.provider)
+    assert (shown["late"]["model"], shown["late"]["provider"]) == (other.id, other.provider)
+    counted = Counters(1, 40, 90, (40 * 20 + 90 * 70) * 10)
+    month = read_month(house.table, ACCOUNT, NOVEMBER)
+    assert (month.totals, month.models) == (counted, {other.id: counted})
 
 
 def test_what_a_closed_period_owes_stands_beside_what_it_used(house: House) -> None:

@@ -61,7 +61,7 @@ class Generate:
         hint: Hint,
         order: Order,
         seconds: float,
-        gone: Callable[[], Awaitable[None]] = anyio.sleep_forever,
+        gone: Callable[[], Awaitable[object]] = anyio.sleep_forever,
     ) -> Generation:
         """Returns at the provider's first token; all of it together lasts `seconds` at most.
 
@@ -155,7 +155,7 @@ class Generate:
         admitted: Admitted,
         prompt: Prompt,
         ends: float,
-        given_up: Sequence[Callable[[], Awaitable[None]]],
+        given_up: Sequence[Callable[[], Awaitable[object]]],
     ) -> tuple[Answer, Started]:
         """The answer with its first event; an empty one where it was given up before that.
 

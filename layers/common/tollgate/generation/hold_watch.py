@@ -41,6 +41,6 @@ class HoldWatch:
             return False
 
 
-async def cancel_after(event: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
+async def cancel_after(event: Callable[[], Awaitable[object]], scope: anyio.CancelScope) -> None:
     await event()
     scope.cancel()

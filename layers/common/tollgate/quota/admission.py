@@ -109,7 +109,7 @@ class Admission:
             except PlanRefused:
                 if met is not None:
                     raise
-                outcome = self._read(visitor)
+                outcome = self._read(visitor, repeated=False)
             if isinstance(outcome, Admitted):
                 return outcome
             met, hint = outcome, _hint(outcome.gate)
@@ -135,10 +135,10 @@ class Admission:
             written = self.table.write(keys.gate(visitor.account_id), change)
             gate, repeated = Gate.of(written.item), repeated or written.repeated
         except ConditionFailed as failed:
-            gate = _standing(failed.item, visitor, now)
+            repeated |= failed.repeated
+            gate = self._standing(failed.item, visitor, now, repeated=repeated)
             if visitor.generation_id not in gate.open:
-                met = self._mend(visitor, gate, hint, wanted, seen, now)
-                return replace(met, repeated=repeated or failed.repeated)
+                return self._mend(visitor, _Met(gate, repeated), hint, wanted, seen, now)
             repeated = True  # refused by its own hold: an earlier sending has arrived
         self._apply_catalogue(gate)
         hold = replace(gate.open[visitor.generation_id], repeated=repeated)
@@ -147,7 +147,7 @@ class Admission:
     def _mend(
         self,
         visitor: Visitor,
-        gate: Gate,
+        met: _Met,
         hint: Hint,
         wanted: Demand,
         seen: _Met | None,
@@ -156,27 +156,28 @@ class Admission:
         """With what refuses, or without where another attempt may be right, having done what it
         needs.
         """
+        gate = met.gate
         if self._apply_catalogue(gate):
-            return _Met(gate)
+            return met
         if gate.has_ended(now):
             self.refresh(gate.tenant.account_id)
-            return _Met(gate)
+            return met
         if hint != _hint(gate):
-            return _Met(gate)
+            return met
         tokens = wanted.input_tokens + wanted.output_tokens
         found = refusal(gate, tokens, self.catalogue.per_minute, now)
         if found is None:
             # The period is closed, so this clock was slow. The answer has corrected it: once more.
             if seen is not None:
                 raise Unavailable("no limit refuses, and the gate does")
-            return _Met(gate)
+            return met
         if found.scope in {MONTH, CONCURRENT} and reclaim_dead_holds(
             self.table, self.catalogue, gate, now
         ):
-            return self._read(visitor)
+            return self._read(visitor, repeated=met.repeated)
         if found.scope == MONTH and _room(wanted, gate, now) >= SHORTEST_OUTPUT:
-            return _Met(gate)
-        return _Met(gate, refusal=found)
+            return met
+        return replace(met, refusal=found)
 
     def _apply_catalogue(self, gate: Gate) -> bool:
         """Rewrites a gate's limits where the catalogue has changed under it, for the next write."""
@@ -190,9 +191,24 @@ class Admission:
             self.table.update(keys.gate(tenant.account_id), write_limits(tenant, limits))
         return True
 
-    def _read(self, visitor: Visitor) -> _Met:
+    def _read(self, visitor: Visitor, *, repeated: bool) -> _Met:
         item = self.table.get(keys.gate(visitor.account_id))
-        return _Met(_standing(item, visitor, self.clock()))
+        return _Met(self._standing(item, visitor, self.clock(), repeated=repeated), repeated)
+
+    def _standing(
+        self, item: Item | None, visitor: Visitor, now: datetime, *, repeated: bool
+    ) -> Gate:
+        """The gate that stands there, if the visitor's session still does.
+
+        Otherwise an earlier sending may have been admitted before the session ended, or be yet: it
+        goes back.
+        """
+        gate = None if item is None else Gate.of(item)
+        if gate is not None and gate.tenant.admits(visitor.session_id, now):
+            return gate
+        if gate is not None and (repeated or visitor.generation_id in gate.open):
+            give_back(self.table, self.catalogue, visitor, now)
+        raise SessionEnded
 
     def _plan(self, plan_id: str) -> Plan:
         return self.catalogue.plans.get(plan_id, self.catalogue.lowest)
@@ -213,14 +229,6 @@ def _hold(visitor: Visitor, hint: Hint, wanted: Demand, now: datetime) -> Hold:
         user=visitor.user_id,
         model=wanted.model,
     )
-
-
-def _standing(item: Item | None, visitor: Visitor, now: datetime) -> Gate:
-    """The gate that stands there, if the visitor's session still does."""
-    gate = None if item is None else Gate.of(item)
-    if gate is None or not gate.tenant.admits(visitor.session_id, now):
-        raise SessionEnded
-    return gate
 
 
 def _room(wanted: Demand, gate: Gate, now: datetime) -> int:

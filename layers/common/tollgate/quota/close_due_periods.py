@@ -5,21 +5,22 @@ times at once or killed anywhere, sweeps end in the same state, because each clo
 transaction and what they note of their progress is true whoever noted it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from tollgate.catalogue import Catalogue
 from tollgate.quota import reset_progress
+from tollgate.quota.close_gate import CLOCKS_APART
 from tollgate.quota.due import SHARDS
 from tollgate.quota.gate import LONGEST_RUN
-from tollgate.quota.reset_progress import Progress
+from tollgate.quota.reset_progress import Left, Progress
 from tollgate.quota.sweep_shard import PAGE, Tools, Work, sweep_shard
 from tollgate.table.client import Table
 
-MARGIN = LONGEST_RUN + timedelta(minutes=5)
+MARGIN = LONGEST_RUN + CLOCKS_APART
 """How long after its end a period is closed: the longest run, and clocks that differ."""
 
 
@@ -28,7 +29,8 @@ class Sweep:
     """Gates that were `due`, periods `closed`, holds `reclaimed`, accounts `left` for next time.
 
     Up to `oldest` everything is closed; None: no sweep has come to its end yet. `finished` False:
-    the deadline or a fault came first, and the next run goes on from there.
+    the deadline or a fault came first, and the next run goes on from there. After a deadline `left`
+    means at least so many, and `oldest` no later than that.
     """
 
     due: int
@@ -99,19 +101,30 @@ class _Run:
         return reset_progress.finish(self.tools.table, until)
 
     def retry_left(self, done: datetime | None) -> tuple[int, datetime | None]:
-        """How many accounts stay left, and since when; this run's own wait for another."""
+        """How many accounts stay left, and since when; this run's own wait for another.
+
+        Out of time it asks for nothing after the page in hand, and tells of those it has seen:
+        there may be more notes than the run's reserve has time for.
+        """
         waiting: list[datetime] = []
         for page in reset_progress.left(self.tools.table, PAGE):
-            old = [each for each, since in page.items() if self.swept is None or since < self.swept]
+            old = self._to_retry(page) if self.tools.time_left() else []
             gates = self.tools.gates(old)
-            for account_id, since in page.items():
+            for account_id, note in page.items():
                 again = account_id in old and self.tools.time_left()
-                until = since if done is None else max(since, done)
+                until = note.until if done is None else max(note.until, done)
                 if again and self.tools.close(account_id, gates.get(account_id), until, self.work):
-                    reset_progress.forget(self.tools.table, account_id)
+                    reset_progress.forget(self.tools.table, account_id, note)
                 else:
-                    waiting.append(since)
+                    waiting.append(note.since)
+            if not self.tools.time_left():
+                break
         return len(waiting), min(waiting, default=None)
+
+    def _to_retry(self, page: Mapping[str, Left]) -> list[str]:
+        return [
+            each for each, note in page.items() if self.swept is None or note.until < self.swept
+        ]
 
 
 def _raise_first_fault(walked: list[Work]) -> None:

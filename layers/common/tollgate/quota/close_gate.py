@@ -17,8 +17,8 @@ from tollgate.table.client import Action, Cancelled, Item, Table, Update, Value,
 from tollgate.tenancy.gate import milliseconds, number
 
 _TRIES = 3
-_CLOCK_SKEW = timedelta(minutes=5)
-"""A host whose clock is that far off opens the period before or after the running one."""
+CLOCKS_APART = timedelta(minutes=5)
+"""Hosts that differ by that much open the period before or after the running one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _close(gate: Gate, name: str, now: datetime, *, last: bool) -> Action:
     values: dict[str, Value] = {":name": {"S": name}, ":seen": number(gate.used[name])}
     if last:
         expression += ", #due"
-        instants = (now - _CLOCK_SKEW, now + _CLOCK_SKEW)
+        instants = (now - CLOCKS_APART, now + CLOCKS_APART)
         running = sorted({USED + gate.period(each).name for each in instants})
         aliases = {f"#running{place}": each for place, each in enumerate(running)}
         condition += " AND #version = :version"

@@ -1,11 +1,11 @@
 """What a settlement that came after its reclaim owes or is owed, recorded once.
 
-The receipt, the period and the day's usage row change together or not at all. The period's counter
+The receipt, the period and the day's usage rows change together or not at all. The period's counter
 is on the gate until its close, and what comes after the close stands beside the history, which
 never changes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tollgate.quota.gate import USED, Gate
@@ -20,14 +20,15 @@ _TRIES = 3
 @dataclass(frozen=True, slots=True)
 class Debt:
     """What `late` charges beyond `reclaimed`: `tokens` (negative: too many were charged), and in
-    the day's usage row; `day_back` where the generation counts no more.
+    the day's usage rows, two where another model answered than the reclaim could know; `day_back`
+    where the generation counts no more.
     """
 
     reclaimed: Receipt
     late: Receipt
     tokens: int
     day_back: bool
-    usage_row: Action
+    usage_rows: Sequence[Action]
 
 
 def record_debt(table: Table, debt: Debt, gate: Gate) -> Gate | None:
@@ -46,7 +47,7 @@ def record_debt(table: Table, debt: Debt, gate: Gate) -> Gate | None:
 def _record(table: Table, debt: Debt, gate: Gate) -> bool:
     """False where the period was closed, or the day trimmed, since `gate` was read."""
     try:
-        table.transact(_note(debt), debt.usage_row, *_charge(debt, gate))
+        table.transact(_note(debt), *debt.usage_rows, *_charge(debt, gate))
     except Cancelled as cancelled:
         return 0 in cancelled.failed  # another settlement has recorded it
     return True
@@ -56,6 +57,8 @@ def _note(debt: Debt) -> Action:
     late = debt.late
     values = {
         "late_outcome": {"S": late.outcome},
+        "late_model": {"S": late.model},
+        "late_provider": {"S": late.provider},
         "late_input_tokens": number(int(late.input_tokens)),
         "late_output_tokens": number(int(late.output_tokens)),
         "late_estimated": {"BOOL": late.estimated},

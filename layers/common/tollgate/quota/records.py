@@ -10,8 +10,9 @@ class Receipt(Record):
 
     Tokens are the model's; `cost` is in billionths of a dollar at the catalogue version
     `price_version`. `outcome` is finished, stopped, failed (nothing was delivered, nothing is
-    charged) or reclaimed. A settlement that came after its reclaim adds its own numbers once, as
-    `late_*`: they are what is charged.
+    charged) or reclaimed; or refunded, where it stands for a refund and nobody's generation. A
+    settlement that came after its reclaim adds its own numbers once, as `late_*`: they are what is
+    charged, of the model that really answered.
     """
 
     account_id = UnicodeAttribute()
@@ -31,6 +32,8 @@ class Receipt(Record):
     admitted_at = NumberAttribute()
     decided_at = NumberAttribute()
     late_outcome = UnicodeAttribute(null=True)
+    late_model = UnicodeAttribute(null=True)
+    late_provider = UnicodeAttribute(null=True)
     late_input_tokens = NumberAttribute(null=True)
     late_output_tokens = NumberAttribute(null=True)
     late_estimated = BooleanAttribute(null=True)

@@ -5,13 +5,14 @@ in a shard means that the gates before it were seen to, and `done` that all of a
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Self
 
 from tollgate.quota.periods import instant, rfc3339
 from tollgate.table import keys
-from tollgate.table.client import ConditionFailed, Item, Table, Update, Value
+from tollgate.table.client import Cancelled, ConditionFailed, Item, Table, Update, Value
 
 _LEFT = "LEFT#"
 
@@ -113,32 +114,51 @@ def finish(table: Table, until: datetime) -> Progress:
         return Progress.of(failed.item)
 
 
+class Left(NamedTuple):
+    """The ends of the first and of the last sweep that could not close an account."""
+
+    since: datetime
+    until: datetime
+
+
 def leave(table: Table, account_id: str, until: datetime) -> bool:
     """Notes an account for the next runs; whether it was not noted yet."""
-    key = keys.reset_left(account_id)
-    note: Item = {
-        "pk": {"S": key.pk},
-        "sk": {"S": key.sk},
-        "until": {"S": rfc3339(until)},
-    }
+    change = Update(
+        "SET #until = :until, #since = if_not_exists(#since, :until)",
+        {"#until": "until", "#since": "since"},
+        {":until": {"S": rfc3339(until)}},
+        "attribute_not_exists(#until) OR #until < :until",
+    )
     try:
-        table.put(note, if_absent=True)
+        note = table.update(keys.reset_left(account_id), change)
     except ConditionFailed:
         return False
-    return True
+    return note["since"] == note["until"]
 
 
-def forget(table: Table, account_id: str) -> None:
-    table.delete(keys.reset_left(account_id))
+def forget(table: Table, account_id: str, seen: Left) -> None:
+    """Unless another sweep has left the account again since the note was `seen`."""
+    key = keys.reset_left(account_id)
+    delete = {
+        "Key": {"pk": {"S": key.pk}, "sk": {"S": key.sk}},
+        "ConditionExpression": "#until = :seen",
+        "ExpressionAttributeNames": {"#until": "until"},
+        "ExpressionAttributeValues": {":seen": {"S": rfc3339(seen.until)}},
+    }
+    with suppress(Cancelled):
+        table.transact(lambda name: {"Delete": {"TableName": name, **delete}})
 
 
-def left(table: Table, size: int) -> Iterator[Mapping[str, datetime]]:
-    """Pages of the accounts that could not be closed, with the end of the sweep that left each."""
+def left(table: Table, size: int) -> Iterator[Mapping[str, Left]]:
+    """Pages of the accounts that could not be closed."""
     start: Item | None = None
     while True:
         page = table.query(keys.reset_progress().pk, _LEFT, limit=size, start=start)
         yield {
-            item["sk"]["S"].removeprefix(_LEFT): instant(item["until"]["S"]) for item in page.items
+            item["sk"]["S"].removeprefix(_LEFT): Left(
+                instant(item["since"]["S"]), instant(item["until"]["S"])
+            )
+            for item in page.items
         }
         if (start := page.next_key) is None:
             return

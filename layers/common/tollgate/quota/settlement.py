@@ -8,6 +8,7 @@ that finds its hold reclaimed knows better than the reclaim did, and records the
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -149,20 +150,28 @@ def _count(receipt: Receipt, counters: Mapping[str, int]) -> Action:
 
 
 def _debt(standing: Receipt, own: Receipt) -> Debt | None:
-    """None where the standing decision is no reclaim's, or was right to the last token."""
+    """None where the standing decision is no reclaim's, or was right in model and counts."""
     if standing.outcome != RECLAIMED or own.outcome == RECLAIMED or standing.late_at is not None:
         return None
     more = _counters(own)
     more.subtract(_counters(standing))
-    if not any(more.values()):
+    same_model = own.model == standing.model
+    if same_model and not any(more.values()):
         return None
     return Debt(
         reclaimed=standing,
         late=own,
         tokens=more["input_tokens"] + more["output_tokens"],
         day_back=more["generations"] < 0,
-        usage_row=_count(standing, more),
+        usage_rows=(_count(own, more),) if same_model else _moved(standing, own),
     )
+
+
+def _moved(standing: Receipt, own: Receipt) -> tuple[Action, Action]:
+    """The hold named the model that was asked first, and another one has answered."""
+    back = Counter[str]()
+    back.subtract(_counters(standing))
+    return _count(standing, back), _count(own, _counters(own))
 
 
 def _follow(table: Table, receipt: Receipt, now: datetime, *, repeated: bool) -> Gate | None:
@@ -230,4 +239,7 @@ def _trim(table: Table, gate: Gate, now: datetime) -> None:
     if days or decided:
         names = days | decided | ({"#days": "days"} if days else {})
         removes = ", ".join([*(f"#days.{alias}" for alias in days), *decided])
-        table.update(keys.gate(gate.tenant.account_id), Update(f"REMOVE {removes}", names))
+        # Receipt and gate are right by now, and the next settlement trims what this one leaves: a
+        # fault here must not have a settled generation taken for one that is not.
+        with suppress(Unavailable):
+            table.update(keys.gate(gate.tenant.account_id), Update(f"REMOVE {removes}", names))

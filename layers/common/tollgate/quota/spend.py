@@ -10,16 +10,19 @@ admitted in the F + C seconds after that:
 
 O  generations open at once: at most Lambda's concurrency (1,000 by default), one stream each, and
    those that died and await their reclaim
-A  admissions a second: at most the gateway's throttle (200)
+A  admissions a second: at most the gateway's throttle (200), and once, after a quieter time, its
+   burst (400 at most) on top
 F  seconds from a receipt to the switch: the stream and its batch window (about 2), the
    function's run, and all the time for which the feed stands still: an alarm tells after a minute
 C  `FRESH`, 5 seconds
-M  the dearest hold: input and output limit of a plan at the prices of its dearest model
-   (8.4 cents: Team's 32,000 and 2,000 tokens)
+M  the dearest hold of a plan at the prices of its dearest model (27.8 cents: Team's 2,000 tokens
+   of output and 129,122 of input. The plan's 32,000 are estimated at four bytes each, but a token
+   may be a single byte and a hold covers that, with the longest blueprint's prompt)
 
-With the deployment's own numbers that is at most (1,000 + 200 * 7) * 8.4 cents, 202 dollars, on a
-day on which all of a thousand streams are Team's longest; for a service with twenty of them open
-and two admissions a second it is 3 dollars. A lower reserved concurrency or throttle lowers it.
+With the deployment's own numbers that is at most (1,000 + 200 * 7) * 27.8 cents, 670 dollars, and
+780 with the burst, on a day on which all of a thousand streams are Team's longest and no text is
+usual; for a service with twenty of them open and two admissions a second it is 9.50 dollars. A
+lower reserved concurrency or throttle lowers it.
 """
 
 from collections.abc import Callable

@@ -15,15 +15,15 @@ from tollgate.quota.records import ClosedPeriod, Receipt
 from tollgate.table import keys
 from tollgate.table.client import Item, Table
 from tollgate.tenancy.gate import integer
+from tollgate.tenancy.ids import is_id
 
 _MONTH = re.compile(r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])")
-_GENERATION_ID = re.compile(r"gen_[0-9a-f]{20}")
 _INSTANT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Generations that delivered something, model tokens, and billionths of a dollar."""
+    """Generations that did not fail, model tokens, and billionths of a dollar."""
 
     generations: int = 0
     input_tokens: int = 0
@@ -118,7 +118,7 @@ def read_receipt(
     table: Table, account_id: str, generation_id: str, now: datetime
 ) -> Receipt | None:
     """None for what is unknown, foreign, malformed, or not decided yet."""
-    if not _GENERATION_ID.fullmatch(generation_id):
+    if not is_id("gen", generation_id):
         return None
     return Receipt.read(table.get(keys.receipt(account_id, generation_id)), now)
 

@@ -8,15 +8,37 @@ the retries that botocore leaves out (transactions that met another writer).
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tollgate.table.faults import (
+    Cancelled,
+    ConditionFailed,
+    Conflicting,
+    Unavailable,
+    repeated,
+    translated,
+)
 
+if TYPE_CHECKING:
     from tollgate.clock import StoreClock
     from tollgate.table.keys import Key
+
+__all__ = [
+    "Action",
+    "Cancelled",
+    "ConditionFailed",
+    "Item",
+    "Page",
+    "Table",
+    "Unavailable",
+    "Update",
+    "Value",
+    "Written",
+    "connect",
+    "put",
+    "update",
+]
 
 Value = Mapping[str, Any]
 Item = Mapping[str, Value]
@@ -24,32 +46,6 @@ Item = Mapping[str, Value]
 _CONFLICT_TRIES = 6
 _BATCH_TRIES = 6
 _FIRST_PAUSE_SECONDS = 0.02
-
-
-class ConditionFailed(Exception):
-    """The write's condition was false; `item` is what stood there (None: nothing did).
-
-    `repeated` as in `Written`.
-    """
-
-    def __init__(self, item: Item | None, *, repeated: bool = False) -> None:
-        super().__init__("the condition did not hold")
-        self.item = item
-        self.repeated = repeated
-
-
-class Cancelled(Exception):
-    """A transaction wrote nothing: `failed` holds, by the action's place, the item whose condition
-    was false.
-    """
-
-    def __init__(self, failed: Mapping[int, Item | None]) -> None:
-        super().__init__(f"conditions did not hold at {sorted(failed)}")
-        self.failed = failed
-
-
-class Unavailable(Exception):
-    """The store did not answer, or not in time: whether the write happened is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +107,18 @@ def update(key: "Key", change: Update) -> Action:
 
 
 class Table:
-    """Reads are consistent and every call ends within ten seconds."""
+    """Reads of items are consistent, those of the index cannot be.
+
+    A request ends within ten seconds with its retries; a write that meets a transaction, and a
+    batch, may take a few of them.
+    """
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
         self._name = name
 
     def get(self, key: "Key") -> Item | None:
-        with _faults():
+        with translated():
             answer = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
         item: Item | None = answer.get("Item")
         return item
@@ -136,7 +136,7 @@ class Table:
             if attempt:
                 _pause(attempt)
             request = {self._name: {"Keys": asked, "ConsistentRead": True}}
-            with _faults():
+            with translated():
                 answer = self._client.batch_get_item(RequestItems=request)
             items += answer["Responses"].get(self._name, ())
             asked = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
@@ -171,7 +171,7 @@ class Table:
         except ConditionFailed as failed:
             failed.repeated |= tries > 1
             raise
-        return Written(answer["Attributes"], tries > 1 or _repeated(answer))
+        return Written(answer["Attributes"], tries > 1 or repeated(answer))
 
     def delete(self, key: "Key") -> Item | None:
         """The item that stood there."""
@@ -227,7 +227,7 @@ class Table:
             arguments["Limit"] = limit
         if start is not None:
             arguments["ExclusiveStartKey"] = dict(start)
-        with _faults():
+        with translated():
             answer = self._client.query(TableName=self._name, **arguments)
         return Page(answer["Items"], answer.get("LastEvaluatedKey"))
 
@@ -275,10 +275,6 @@ def _key(key: "Key") -> dict[str, Value]:
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 
-class _Conflicting(Exception):
-    pass
-
-
 def _pause(attempt: int) -> None:
     time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter is no secret
 
@@ -287,49 +283,8 @@ def _past_conflicts(write: Callable[[], T]) -> T:
     """botocore does not repeat what lost to a concurrent transaction: repeat it with jitter."""
     for attempt in range(_CONFLICT_TRIES):
         try:
-            with _faults():
+            with translated():
                 return write()
-        except _Conflicting:
+        except Conflicting:
             _pause(attempt)
     raise Unavailable("conflicting writes did not cease")
-
-
-@contextmanager
-def _faults() -> "Iterator[None]":
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        raise _translated(error.response) from error
-    except BotoCoreError as error:
-        raise Unavailable(type(error).__name__) from error
-
-
-def _translated(response: Mapping[str, Any]) -> Exception:
-    code = response.get("Error", {}).get("Code")
-    if code == "ConditionalCheckFailedException":
-        return ConditionFailed(response.get("Item"), repeated=_repeated(response))
-    if code in {"TransactionConflictException", "TransactionInProgressException"}:
-        return _Conflicting()
-    if code == "TransactionCanceledException":
-        return _cancelled(response.get("CancellationReasons", []))
-    return Unavailable(str(code))
-
-
-def _repeated(response: Mapping[str, Any]) -> bool:
-    return bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
-
-
-def _cancelled(reasons: Sequence[Mapping[str, Any]]) -> Exception:
-    codes = [reason.get("Code") for reason in reasons]
-    failed = {
-        place: reason.get("Item")
-        for place, reason in enumerate(reasons)
-        if reason.get("Code") == "ConditionalCheckFailed"
-    }
-    if failed:
-        return Cancelled(failed)
-    if "TransactionConflict" in codes:
-        return _Conflicting()
-    return Unavailable(f"transaction cancelled: {sorted({str(code) for code in codes})}")
