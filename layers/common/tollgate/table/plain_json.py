@@ -19,12 +19,12 @@ class PlainParsers(ResponseParserFactory):  # type: ignore[misc]  # botocore pub
         return _Parser() if protocol_name == "json" else super().create_parser(protocol_name)
 
 
-class _Parser(JSONParser):  # type: ignore[misc]
+class _Parser(JSONParser):  # type: ignore[misc]  # as above
     def _handle_json_body(self, raw_body: bytes, shape: object) -> Any:
         return msgspec.json.decode(raw_body)
 
 
-class PlainSerializer(JSONSerializer):  # type: ignore[misc]
+class PlainSerializer(JSONSerializer):  # type: ignore[misc]  # as above
     """It takes the place of a client's own, which must speak the protocol `json`."""
 
     def _serialize(
