@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from tests.integration.quota.house import DEMAND, INPUT, NOON, OUTPUT, House, catalogue
 from tests.integration.quota.house import failed as failure
 from tests.integration.quota.house import finished as usage
-from tollgate.catalogue import Catalogue
+from tollgate.catalogue import Catalogue, Plan
 from tollgate.quota.admission import SHORTEST_OUTPUT, Admitted, Hint
 from tollgate.quota.gate import day_of
 from tollgate.quota.periods import Anchor, change_anchor, period
@@ -79,8 +79,9 @@ class Books:
         """The limit that refuses, or the output tokens that are held."""
         plan = self.catalogue.plans[self.plan]
         name, day = period(self.anchor, now).name, day_of(now)
-        left = max(0, plan.month - self.used(name))
-        room = OUTPUT if plan.overage else left - INPUT
+        if self._room(plan, name) < OUTPUT:
+            self.reclaim(now)
+        room = self._room(plan, name)
         if room < SHORTEST_OUTPUT:
             return "month"
         if plan.day is not None and self.days.get(day, 0) >= plan.day:
@@ -94,6 +95,9 @@ class Books:
         self.days[day] = self.days.get(day, 0) + 1
         self.burst.append(now)
         return output
+
+    def _room(self, plan: Plan, name: str) -> int:
+        return OUTPUT if plan.overage else plan.month - self.used(name) - INPUT
 
     def decide(self, generation: str, tokens: int) -> None:
         hold = self.held.pop(generation, None) or self.reclaimed.pop(generation, None)

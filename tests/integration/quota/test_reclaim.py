@@ -18,6 +18,7 @@ from tests.integration.quota.house import (
     finished,
     race,
 )
+from tollgate.quota.admission import SHORTEST_OUTPUT
 from tollgate.quota.gate import CLOCK_SKEW, LONGEST_RUN
 from tollgate.quota.settlement import checkpoint
 
@@ -70,6 +71,19 @@ def test_a_month_that_the_dead_have_filled_is_open_to_the_next_admission(house: 
     admitted = house.admit("gen_next")
     assert house.receipts()["gen_dead"].outcome == "reclaimed"
     assert admitted.output_tokens == OUTPUT
+
+
+def test_the_dead_are_reclaimed_before_an_answer_is_shortened_for_whoever_knew_an_older_plan(
+    house: House,
+) -> None:
+    house.catalogue = catalogue(month=HOLD + INPUT + SHORTEST_OUTPUT)
+    house.open_account()
+    stale = house.hint()
+    house.admit("gen_dead")
+    house.clock.advance(seconds=361)
+    house.change_plan("free", NOON)
+    assert house.hint() != stale
+    assert house.admit("gen_next", hint=stale).output_tokens == OUTPUT
 
 
 def test_a_hold_that_noted_nothing_is_reclaimed_too(

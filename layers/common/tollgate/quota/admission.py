@@ -162,19 +162,21 @@ class Admission:
         if gate.has_ended(now):
             self.refresh(gate.tenant.account_id)
             return met
-        if hint != _hint(gate):
-            return met
         tokens = wanted.input_tokens + wanted.output_tokens
         found = refusal(gate, tokens, self.catalogue.per_minute, now)
+        if (
+            found is not None
+            and found.scope in {MONTH, CONCURRENT}
+            and reclaim_dead_holds(self.table, self.catalogue, gate, now)
+        ):
+            return self._read(visitor, repeated=met.repeated)
+        if hint != _hint(gate):
+            return met
         if found is None:
             # The period is closed, so this clock was slow. The answer has corrected it: once more.
             if seen is not None:
                 raise Unavailable("no limit refuses, and the gate does")
             return met
-        if found.scope in {MONTH, CONCURRENT} and reclaim_dead_holds(
-            self.table, self.catalogue, gate, now
-        ):
-            return self._read(visitor, repeated=met.repeated)
         if found.scope == MONTH and _room(wanted, gate, now) >= SHORTEST_OUTPUT:
             return met
         return replace(met, refusal=found)
