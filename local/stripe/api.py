@@ -8,10 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stripe import params as requests
-from stripe.params import billing_portal, checkout
+from stripe.params import billing, billing_portal, checkout
 
-from local.stripe import checkouts, objects, subscriptions
-from local.stripe.call import Call, cleared, merged, only
+from local.stripe import (
+    charges,
+    checkouts,
+    customers,
+    invoices,
+    meters,
+    setup_operations,
+    subscriptions,
+)
+from local.stripe.call import Call, only
 from local.stripe.listing import page
 from local.stripe.wire import Json
 
@@ -25,20 +33,6 @@ class Operation:
     params: type
     run: Callable[[Call], Json]
     knows: frozenset[str]
-
-
-def create_customer(call: Call) -> Json:
-    given = cleared(only(call.params, *_CUSTOMER))
-    given["metadata"] = merged({}, call.params.get("metadata", {}))
-    customer = objects.customer(call.books.now, **given)
-    return call.books.save(customer, "customer.created")
-
-
-def update_customer(call: Call) -> Json:
-    customer = call.of_path("customer")
-    metadata = merged(customer["metadata"], call.params.get("metadata", {}))
-    customer |= {**cleared(only(call.params, *_CUSTOMER)), "metadata": metadata}
-    return call.books.save(customer, "customer.updated")
 
 
 def list_prices(call: Call) -> Json:
@@ -66,7 +60,6 @@ def _listed(kind: str, *filters: str) -> Callable[[Call], Json]:
     )
 
 
-_CUSTOMER = ("address", "description", "email", "metadata", "name", "phone", "preferred_locales")
 _PAGE = ("created", "ending_before", "limit", "starting_after")
 
 
@@ -76,12 +69,23 @@ def _operation(line: str, params: type, run: Callable[[Call], Json], *knows: str
 
 
 OPERATIONS = (
-    _operation("POST customers", requests.CustomerCreateParams, create_customer, *_CUSTOMER),
     _operation(
-        "GET customers", requests.CustomerListParams, _listed("customer", "email"), "email", *_PAGE
+        "POST customers",
+        requests.CustomerCreateParams,
+        customers.create_customer,
+        *customers.FIELDS,
+    ),
+    _operation(
+        "GET customers", requests.CustomerListParams, customers.list_customers, "email", *_PAGE
     ),
     _operation("GET customers/{id}", requests.CustomerRetrieveParams, _retrieve("customer")),
-    _operation("POST customers/{id}", requests.CustomerUpdateParams, update_customer, *_CUSTOMER),
+    _operation(
+        "POST customers/{id}",
+        requests.CustomerUpdateParams,
+        customers.update_customer,
+        *customers.FIELDS,
+    ),
+    _operation("DELETE customers/{id}", requests.CustomerDeleteParams, customers.delete_customer),
     _operation(
         "GET products", requests.ProductListParams, _listed("product", "active"), "active", *_PAGE
     ),
@@ -98,7 +102,7 @@ OPERATIONS = (
         "POST checkout/sessions",
         checkout.SessionCreateParams,
         checkouts.create_checkout_session,
-        *("line_items", "subscription_data", "success_url"),
+        *checkouts.KNOWS,
         *checkouts.ECHOES,
     ),
     _operation(
@@ -136,28 +140,99 @@ OPERATIONS = (
         "POST subscriptions/{id}",
         requests.SubscriptionUpdateParams,
         subscriptions.update_subscription,
-        *("cancel_at", "cancel_at_period_end", "items", "metadata", "proration_behavior"),
-        "trial_end",
+        *("cancel_at", "cancel_at_period_end", "items", "metadata", "payment_behavior"),
+        *("pause_collection", "proration_behavior", "trial_end"),
+    ),
+    _operation(
+        "POST subscriptions/{id}/resume",
+        requests.SubscriptionResumeParams,
+        subscriptions.resume_subscription,
     ),
     _operation(
         "DELETE subscriptions/{id}",
         requests.SubscriptionCancelParams,
         subscriptions.cancel_subscription,
+        "cancellation_details",
     ),
     _operation(
         "GET invoices",
         requests.InvoiceListParams,
-        subscriptions.list_invoices,
+        invoices.list_invoices,
         *("customer", "status", "subscription"),
         *_PAGE,
     ),
     _operation("GET invoices/{id}", requests.InvoiceRetrieveParams, _retrieve("invoice")),
+    _operation("POST invoices/{id}/pay", requests.InvoicePayParams, invoices.pay_invoice),
+    _operation("POST invoices/{id}/void", requests.InvoiceVoidInvoiceParams, invoices.void_invoice),
+    _operation(
+        "POST invoices/{id}/mark_uncollectible",
+        requests.InvoiceMarkUncollectibleParams,
+        invoices.mark_uncollectible,
+    ),
+    _operation(
+        "GET invoice_payments",
+        requests.InvoicePaymentListParams,
+        charges.list_invoice_payments,
+        *("invoice", "payment", "status"),
+        *_PAGE,
+    ),
+    _operation(
+        "GET payment_intents/{id}",
+        requests.PaymentIntentRetrieveParams,
+        _retrieve("payment_intent"),
+    ),
+    _operation(
+        "GET charges",
+        requests.ChargeListParams,
+        _listed("charge", "customer", "payment_intent"),
+        *("customer", "payment_intent"),
+        *_PAGE,
+    ),
+    _operation("GET charges/{id}", requests.ChargeRetrieveParams, _retrieve("charge")),
+    _operation(
+        "POST refunds",
+        requests.RefundCreateParams,
+        charges.create_refund,
+        *("amount", "charge", "metadata", "payment_intent", "reason"),
+    ),
+    _operation(
+        "GET refunds",
+        requests.RefundListParams,
+        _listed("refund", "charge", "payment_intent"),
+        *("charge", "payment_intent"),
+        *_PAGE,
+    ),
+    _operation("GET refunds/{id}", requests.RefundRetrieveParams, _retrieve("refund")),
+    _operation(
+        "GET disputes",
+        requests.DisputeListParams,
+        _listed("dispute", "charge", "payment_intent"),
+        *("charge", "payment_intent"),
+        *_PAGE,
+    ),
+    _operation("GET disputes/{id}", requests.DisputeRetrieveParams, _retrieve("dispute")),
     _operation(
         "POST billing_portal/sessions",
         billing_portal.SessionCreateParams,
         checkouts.create_portal_session,
         *("customer", "locale", "return_url"),
     ),
+    _operation(
+        "POST billing/meter_events",
+        billing.MeterEventCreateParams,
+        meters.create_meter_event,
+        *("event_name", "identifier", "payload", "timestamp"),
+    ),
+    _operation(
+        "GET billing/meters/{id}/event_summaries",
+        billing.MeterListEventSummariesParams,
+        meters.list_summaries,
+        *("customer", "end_time", "start_time"),
+    ),
     _operation("GET events", requests.EventListParams, list_events, "type", "types", *_PAGE),
     _operation("GET events/{id}", requests.EventRetrieveParams, _retrieve("event")),
+    *(
+        _operation(line, params, run, *knows)
+        for line, params, run, knows in setup_operations.OPERATIONS
+    ),
 )

@@ -14,6 +14,7 @@ from local.stripe.api import OPERATIONS
 from local.stripe.control import Control
 from local.stripe.gateway import Gateway
 from local.stripe.hosted import Hosted
+from local.stripe.portal import Portal
 from local.stripe.stand_in import StandIn
 from local.stripe.store import Store
 from local.stripe.webhooks import Sender
@@ -36,6 +37,7 @@ def build(
     stand_in.seed()
     gateway = Gateway(stand_in, key, delay_ms)
     hosted = Hosted(stand_in)
+    portal = Portal(stand_in)
     control = Control(stand_in, gateway)
 
     @asynccontextmanager
@@ -58,10 +60,15 @@ def build(
             Route("/v2/{rest:path}", gateway.unknown, methods=["GET", "POST", "DELETE"]),
             Route("/pay/{id}", hosted.show_checkout, methods=["GET"]),
             Route("/pay/{id}", hosted.pay, methods=["POST"]),
-            Route("/portal/{id}", hosted.show_portal, methods=["GET"]),
-            Route("/portal/{id}", hosted.manage, methods=["POST"]),
+            Route("/portal/{id}", portal.show, methods=["GET"]),
+            Route("/portal/{id}", portal.manage, methods=["POST"]),
             Route("/control/events", control.events, methods=["GET"]),
             Route("/control/events/{id}/redeliver", control.redeliver, methods=["POST"]),
+            Route("/control/disputes", control.open_dispute, methods=["POST"]),
+            Route("/control/disputes/{id}", control.move_dispute, methods=["POST"]),
+            Route("/control/refunds/{id}/fail", control.fail_refund, methods=["POST"]),
+            Route("/control/webhooks", control.disturb, methods=["POST"]),
+            Route("/control/dunning", control.set_exhausted, methods=["POST"]),
             Route("/control/tick", control.tick, methods=["POST"]),
             Route("/control/requests", control.requests, methods=["GET"]),
             Route("/control/reset", control.reset, methods=["POST"]),

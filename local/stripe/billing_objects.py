@@ -65,10 +65,11 @@ def plan_of(price: Json) -> Json:
     }
 
 
-def invoice(now: int, subscription: Json, reason: str, amount: int) -> Json:
-    """Finalised and open: for the period that the subscription's item is in."""
+def invoice(now: int, subscription: Json, reason: str, lines: list[Json]) -> Json:
+    """Finalised and open; what is less than nothing is forgotten, and not kept as a balance."""
     [item] = subscription["items"]["data"]
     invoice_id = new_id("in")
+    amount = max(0, sum(line["amount"] for line in lines))
     return {
         **blank(stripe.Invoice, "invoice", invoice_id, now),
         "amount_due": amount,
@@ -89,7 +90,7 @@ def invoice(now: int, subscription: Json, reason: str, amount: int) -> Json:
         "effective_at": now,
         "issuer": {"type": "self"},
         "lines": listing(
-            f"/v1/invoices/{invoice_id}/lines", [_invoice_line(invoice_id, item, amount)]
+            f"/v1/invoices/{invoice_id}/lines", [line | {"invoice": invoice_id} for line in lines]
         ),
         "metadata": {},
         "number": secrets.token_hex(4).upper(),
@@ -119,27 +120,65 @@ def invoice(now: int, subscription: Json, reason: str, amount: int) -> Json:
     }
 
 
-def _invoice_line(invoice_id: str, item: Json, amount: int) -> Json:
-    price = item["price"]
+def period_line(item: Json, amount: int) -> Json:
+    """The item's running period."""
     period = {"start": item["current_period_start"], "end": item["current_period_end"]}
+    details = {
+        "invoice_item": None,
+        "proration": False,
+        "proration_details": {"credited_items": None},
+        "subscription": item["subscription"],
+        "subscription_item": item["id"],
+    }
+    parent = {
+        "invoice_item_details": None,
+        "subscription_item_details": details,
+        "type": "subscription_item_details",
+    }
+    price = item["price"]
+    return _line(price, item["quantity"], amount, period, parent) | {
+        "description": price["lookup_key"]
+    }
+
+
+def proration_line(item: Json, amount: int, start: int, end: int) -> Json:
+    """The rest of a period: taken back where `amount` is negative, else owed."""
+    details = {
+        "invoice_item": new_id("ii"),
+        "proration": True,
+        "proration_details": {"credited_items": None},
+        "subscription": item["subscription"],
+    }
+    parent = {
+        "invoice_item_details": details,
+        "subscription_item_details": None,
+        "type": "invoice_item_details",
+    }
+    price = item["price"]
+    what = "Unused time on" if amount < 0 else "Remaining time on"
+    line = _line(price, item["quantity"], amount, {"start": start, "end": end}, parent)
+    return line | {"description": f"{what} {price['lookup_key']}", "discountable": False}
+
+
+def _line(price: Json, quantity: int, amount: int, period: Json, parent: Json) -> Json:
+    """A line has no time of its own."""
     details = {"price": price["id"], "product": price["product"]}
+    empty = blank(stripe.InvoiceLineItem, "line_item", new_id("il"), created=0)
+    del empty["created"]
     return {
-        "id": new_id("il"),
-        "object": "line_item",
+        **empty,
         "amount": amount,
         "currency": price["currency"],
-        "description": price["lookup_key"],
         "discountable": True,
         "discounts": [],
-        "invoice": invoice_id,
-        "livemode": False,
         "metadata": {},
+        "parent": parent,
         "period": period,
         "pricing": {
             "price_details": details,
             "type": "price_details",
             "unit_amount_decimal": price["unit_amount_decimal"],
         },
-        "quantity": item["quantity"],
+        "quantity": quantity,
         "subtotal": amount,
     }

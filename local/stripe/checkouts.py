@@ -7,6 +7,7 @@ from local.stripe.wire import Json, StripeError
 
 ECHOES = (
     "allow_promotion_codes",
+    "billing_address_collection",
     "cancel_url",
     "client_reference_id",
     "customer",
@@ -16,6 +17,15 @@ ECHOES = (
     "metadata",
     "mode",
     "payment_method_collection",
+)
+
+KNOWS = (
+    "automatic_tax",
+    "customer_update",
+    "line_items",
+    "subscription_data",
+    "success_url",
+    "tax_id_collection",
 )
 
 
@@ -31,23 +41,56 @@ def create_checkout_session(call: Call) -> Json:
     if not line.keys() <= {"price", "quantity"} or "price" not in line:
         raise StripeError("A line item is a price and a quantity.", param="line_items[0]")
     price = call.books.get("price", line["price"], "line_items[0][price]")
-    if "customer" in params:
-        call.books.get("customer", params["customer"], "customer")
+    taxes = _taxes(call)
     details = params.get("subscription_data", {})
-    if not details.keys() <= {"metadata", "trial_period_days"}:
+    if not details.keys() <= {"metadata", "trial_period_days", "trial_settings"}:
         raise StripeError("The stand-in knows metadata and trials.", param="subscription_data")
     quantity, trial_days = line.get("quantity", 1), details.get("trial_period_days", 0)
     kept = {name: params[name] for name in ECHOES if name in params}
     session = objects.checkout_session(
-        call.books.now, call.origin, price, quantity, trial=bool(trial_days), **kept
+        call.books.now, call.origin, price, quantity, trial=bool(trial_days), **kept, **taxes
     )
     session["success_url"] = params["success_url"]
     total = session["amount_total"]
     items = [objects.line_item(price, quantity, total)]
     order = {"metadata": details.get("metadata", {}), "trial_days": trial_days}
+    order["trial_settings"] = details.get("trial_settings", objects.TRIAL_SETTINGS)
     order |= {"price": price, "quantity": quantity, "items": items}
     call.books.store.put("order", session["id"], order)
     return call.books.save(session)
+
+
+def _taxes(call: Call) -> Json:
+    """No tax is ever due here, but what Stripe needs to know of an existing customer is asked."""
+    params = call.params
+    automatic = params.get("automatic_tax", {"enabled": False})["enabled"]
+    tax_ids = params.get("tax_id_collection", {"enabled": False})["enabled"]
+    saved = params.get("customer_update", {})
+    if "customer" in params:
+        customer = call.books.get("customer", params["customer"], "customer")
+        if automatic and not customer["address"] and saved.get("address") != "auto":
+            message = (
+                "Automatic tax calculation in Checkout requires a valid address on the Customer. "
+                "Add a valid address to the Customer or set either `customer_update[address]` to "
+                "'auto' or `customer_update[shipping]` to 'auto' to save the address entered in "
+                "Checkout to the Customer."
+            )
+            raise StripeError(message, code="customer_tax_location_invalid")
+        if tax_ids and saved.get("name") != "auto":
+            message = (
+                "Tax ID collection requires updating business name on the customer. To enable tax "
+                "ID collection for an existing customer, please set `customer_update[name]` to "
+                "`auto`."
+            )
+            raise StripeError(message)
+    elif saved:
+        message = "`customer_update` can only be used with `customer`."
+        raise StripeError(message, param="customer_update")
+    status = "requires_location_inputs" if automatic else None
+    return {
+        "automatic_tax": {"enabled": automatic, "liability": None, "status": status},
+        "tax_id_collection": {"enabled": tax_ids, "required": "never"},
+    }
 
 
 def expire_checkout_session(call: Call) -> Json:

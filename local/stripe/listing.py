@@ -44,6 +44,29 @@ def _place(found: list[Json], params: Json, param: str) -> int:
     raise missing("object", params[param], param=param, status=400)
 
 
+def _line_items(books: Books, session_id: str) -> Json:
+    items = books.get("order", session_id)["items"]
+    return objects.listing(f"/v1/checkout/sessions/{session_id}/line_items", items)
+
+
+def _refunds(books: Books, charge_id: str) -> Json:
+    """The newest ten, as with every list that stands inside an object."""
+    return page(f"/v1/charges/{charge_id}/refunds", books.all("refund", charge=charge_id), {})
+
+
+def _payments(books: Books, invoice_id: str) -> Json:
+    found = books.all("invoice_payment", invoice=invoice_id)
+    return page(f"/v1/invoice_payments?invoice={invoice_id}", found, {})
+
+
+_INNER_LISTS = {
+    ("checkout.session", "line_items"): _line_items,
+    ("charge", "refunds"): _refunds,
+    ("invoice", "payments"): _payments,
+}
+"""The lists that an object carries only where a request expands them."""
+
+
 def expand(books: Books, answer: Any, path: str) -> None:
     """In place. A list is walked by `data`; StripeError where there is nothing to expand."""
     nodes = [answer]
@@ -56,9 +79,9 @@ def expand(books: Books, answer: Any, path: str) -> None:
 def _expanded(books: Books, node: Any, name: str, path: str) -> Any:
     if not isinstance(node, dict):
         raise _not_expandable(path)
-    if name == "line_items" and node["object"] == "checkout.session":
-        items = books.get("order", node["id"])["items"]
-        node[name] = objects.listing(f"/v1/checkout/sessions/{node['id']}/line_items", items)
+    inner = _INNER_LISTS.get((node.get("object", ""), name))
+    if inner and name not in node:
+        node[name] = inner(books, node["id"])
     if name not in node:
         raise _not_expandable(path)
     if isinstance(node[name], str):

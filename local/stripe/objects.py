@@ -12,6 +12,7 @@ import stripe
 import stripe.billing_portal
 import stripe.checkout
 
+from local.stripe.cards import DEBITS
 from local.stripe.wire import Json
 from tollgate.catalogue import Plan, Price
 
@@ -20,8 +21,10 @@ API_VERSION = stripe.api_version
 _ALPHABET = string.ascii_letters + string.digits
 # Stripe sends these only where the request expands them, or for what is deleted.
 _ON_REQUEST = frozenset(
-    {"deleted", "line_items", "sources", "subscriptions", "tax_ids", "currency_options", "tiers"}
+    {"deleted", "line_items", "payments", "refunds", "sources", "subscriptions", "tax_ids"}
+    | {"currency_options", "tiers"}
 )
+TRIAL_SETTINGS = {"end_behavior": {"missing_payment_method": "create_invoice"}}
 NO_TAX = {"enabled": False, "liability": None, "status": None}
 
 
@@ -58,7 +61,9 @@ def customer(now: int, **given: Any) -> Json:
 
 
 def payment_method(now: int, customer_id: str, number: str) -> Json:
-    """The fingerprint is the same for the same card number, whoever pays with it."""
+    """The fingerprint is the same for the same number, whoever pays with it."""
+    if number in dict(DEBITS):
+        return _method(now, customer_id, "us_bank_account", _bank_account(number))
     card = {
         "brand": "visa",
         "country": "US",
@@ -68,17 +73,32 @@ def payment_method(now: int, customer_id: str, number: str) -> Json:
         "funding": "credit",
         "last4": number[-4:],
     }
-    details = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
+    return _method(now, customer_id, "card", card)
+
+
+def _bank_account(number: str) -> Json:
+    return {
+        "account_holder_type": "individual",
+        "account_type": "checking",
+        "bank_name": "STRIPE TEST BANK",
+        "fingerprint": hashlib.sha256(number.encode()).hexdigest()[:16],
+        "last4": number[-4:],
+        "routing_number": "110000000",
+    }
+
+
+def _method(now: int, customer_id: str, kind: str, details: Json) -> Json:
+    nobody = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
     return {
         "id": new_id("pm"),
         "object": "payment_method",
-        "billing_details": details,
-        "card": card,
+        "billing_details": nobody,
+        kind: details,
         "created": now,
         "customer": customer_id,
         "livemode": False,
         "metadata": {},
-        "type": "card",
+        "type": kind,
     }
 
 
@@ -102,7 +122,7 @@ def price(entry: Price, plan: Plan, now: int) -> Json:
         "billing_scheme": "per_unit",
         "currency": entry.currency,
         "lookup_key": entry.key,
-        "metadata": {},
+        "metadata": {"price_key": entry.key},
         "product": f"prod_{plan.id}",
         "recurring": {
             "interval": entry.interval,

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from local.clock import Clock
-from local.stripe import lifecycle, objects
+from local.stripe import renewals
 from local.stripe.books import Books
+from local.stripe.seed import seed
 from local.stripe.store import Store
 from local.stripe.webhooks import Sender
 from local.stripe.wire import Json
@@ -34,22 +35,12 @@ class StandIn:
 
     def catch_up(self) -> None:
         with self.store.transaction():
-            lifecycle.catch_up(self.store, self.now())
+            renewals.catch_up(self.store, self.now())
         self.sender.wake()
 
     def seed(self) -> None:
-        """Products and prices as the catalogue has them now; a changed price is a new one.
-
-        Old subscriptions keep the old price, which loses its lookup key, as in Stripe.
-        """
         with self.store.transaction():
-            books = Books(self.store, self.now())
-            for plan in self._catalogue.plans.values():
-                for entry in plan.prices:
-                    if self.store.get("product", f"prod_{plan.id}") is None:
-                        books.save(objects.product(plan, books.now))
-                    wanted = objects.price(entry, plan, books.now)
-                    _offer(books, wanted)
+            seed(Books(self.store, self.now()), self._catalogue)
 
     def reset(self) -> None:
         with self.store.transaction():
@@ -67,12 +58,3 @@ class StandIn:
         delivery = self.store.get("delivery", event_id)
         attempts: list[Json] = delivery["attempts"] if delivery else []
         return attempts
-
-
-def _offer(books: Books, wanted: Json) -> None:
-    same = ("currency", "product", "recurring", "unit_amount")
-    for old in books.all("price", lookup_key=wanted["lookup_key"]):
-        if all(old[name] == wanted[name] for name in same):
-            return
-        books.save(old | {"active": False, "lookup_key": None})
-    books.save(wanted)

@@ -66,6 +66,11 @@ class Store:
         sql = "SELECT body FROM record WHERE kind = ? ORDER BY seq DESC"
         return [_json(row[0]) for row in self._file.execute(sql, (kind,))]
 
+    def since(self, kind: str, seq: int) -> list[tuple[int, Json]]:
+        """What was first put after that number, oldest first, each with its own number."""
+        sql = "SELECT seq, body FROM record WHERE kind = ? AND seq > ? ORDER BY seq"
+        return [(row[0], _json(row[1])) for row in self._file.execute(sql, (kind, seq))]
+
     def first_due(self, *kinds: str) -> tuple[float, str, Json] | None:
         """The earliest moment at which something happens by itself, with the kind and record."""
         marks = ", ".join("?" * len(kinds))

@@ -2,6 +2,7 @@
 
 While nobody listens the queue waits in its order; an endpoint that answers but refuses an event
 gets the next ones meanwhile, and that one again after a growing pause. Pauses are real time.
+On request their order, number and time are left to chance: `disorder`.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from contextlib import suppress
 import httpx2
 from stripe import WebhookSignature
 
+from local.stripe.disorder import Disorder
 from local.stripe.store import Store
 from local.stripe.wire import Json
 
@@ -26,11 +28,13 @@ class Sender:
     """What is undelivered lies in the store, so a restart forgets nothing."""
 
     def __init__(self, store: Store, url: str, secret: str) -> None:
+        self.disorder = Disorder()
         self._store = store
         self._url = url
         self._secret = secret
         self._news = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._held: set[str] = set()
         self._client = httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False)
 
     async def run(self) -> None:
@@ -41,13 +45,27 @@ class Sender:
                 self._news.clear()
                 waiting = self._store.first_due("delivery")
                 if waiting is None or waiting[0] > time.time():
-                    self._quiet.set()
+                    if not self._held:
+                        self._quiet.set()
                     await self._rest(waiting and waiting[0] - time.time())
+                    continue
+                if self._is_kept_back(waiting[2]):
                     continue
                 attempt = await self.attempt(waiting[2]["event"])
                 outage = attempt["status"] is None
                 pause = min(_LONGEST_OUTAGE_PAUSE, pause * 2 or 0.1) if outage else 0.0
                 await asyncio.sleep(pause)
+
+    def _is_kept_back(self, delivery: Json) -> bool:
+        """Asks once for each event what chance has in mind for it."""
+        if "repeats" in delivery or self.disorder.mode == "orderly":
+            return False
+        event_id, fate = delivery["event"], self.disorder.fate()
+        due = None if fate.is_lost else time.time() + fate.pause
+        self._store.put("delivery", event_id, delivery | {"repeats": fate.repeats}, due)
+        if not fate.is_lost:
+            self._held.add(event_id)
+        return True
 
     async def _rest(self, seconds: float | None) -> None:
         with suppress(TimeoutError):
@@ -76,7 +94,10 @@ class Sender:
             if attempts and attempts[-1]["status"] is None:
                 attempts.pop()  # an outage is one line, however long it lasts
             attempts.append(outcome)
-            self._store.put("delivery", event_id, delivery, _next_try(delivery))
+            due = _next_try(delivery)
+            if not delivery.get("repeats"):
+                self._held.discard(event_id)
+            self._store.put("delivery", event_id, delivery, due)
         return outcome
 
     async def _post(self, event: Json) -> Json:
@@ -97,8 +118,14 @@ def is_accepted(attempt: Json) -> bool:
 
 
 def _next_try(delivery: Json) -> float | None:
-    """None where it was ever accepted, or refused too often; an outage costs it no place."""
+    """None where it was ever accepted, or refused too often; an outage costs it no place.
+
+    Counts down the repeats that an event still has before it after it was accepted.
+    """
     attempts: list[Json] = delivery["attempts"]
+    if delivery.get("repeats") and is_accepted(attempts[-1]):
+        delivery["repeats"] -= 1
+        return time.time()
     announced: float = delivery["announced"]
     refusals = sum(1 for each in attempts if each["status"] is not None)
     if any(map(is_accepted, attempts)) or refusals >= _MOST_ATTEMPTS:

@@ -120,7 +120,7 @@ class Laptop:
         return self.client.v1.customers.create({"email": "ada@example.com", "name": "Ada"}).id
 
     def checkout(
-        self, customer: str, key: str = "pro_monthly", trial_days: int = 0
+        self, customer: str, key: str = "pro_monthly", trial_days: int = 0, *, codes: bool = False
     ) -> stripe.checkout.Session:
         details: Any = {"metadata": {"account_id": "acc_1"}}
         if trial_days:
@@ -128,6 +128,7 @@ class Laptop:
         return self.client.v1.checkout.sessions.create(
             {
                 "mode": "subscription",
+                "allow_promotion_codes": codes,
                 "customer": customer,
                 "client_reference_id": "acc_1",
                 "line_items": [{"price": self.price(key), "quantity": 1}],

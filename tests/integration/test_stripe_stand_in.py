@@ -8,7 +8,7 @@ import pytest
 import stripe
 
 from tests.integration import stripe_laptop
-from tests.integration.stripe_laptop import DECLINED, FAILS_LATER, PAYS, Laptop
+from tests.integration.stripe_laptop import DECLINED, FAILS_LATER, PAYS, SUCCESS, Laptop
 
 DAY = 86_400
 
@@ -82,6 +82,26 @@ def test_a_checkout_without_trial_is_active_and_paid(laptop: Laptop) -> None:
     assert isinstance(invoice, stripe.Invoice)
     assert isinstance(customer, stripe.Customer)
     assert (invoice.status, invoice.amount_paid, customer.name) == ("paid", 1_900, "Ada")
+
+
+def test_a_promotion_code_makes_the_first_invoice_free(laptop: Laptop) -> None:
+    session = laptop.checkout(laptop.customer(), codes=True)
+    assert "FREE100" in laptop.http.get(str(session.url)).text
+    wrong = laptop.http.post(str(session.url), data={"card": PAYS, "code": "FREE"})
+    assert (wrong.status_code, "This code is invalid" in wrong.text) == (402, True)
+    paid = laptop.http.post(str(session.url), data={"card": PAYS, "code": "FREE100"})
+    assert paid.status_code == 303
+    found = laptop.client.v1.checkout.sessions.retrieve(session.id)
+    assert (found.payment_status, found.amount_total) == ("no_payment_required", 0)
+    assert laptop.subscription(str(found.subscription)).status == "active"
+    assert laptop.endpoint.only("invoice.paid").amount_paid == 0
+    assert not laptop.client.v1.charges.list().data
+
+
+def test_a_checkout_takes_no_code_that_it_did_not_ask_for(laptop: Laptop) -> None:
+    session = laptop.checkout(laptop.customer())
+    form = {"card": PAYS, "code": "FREE100"}
+    assert laptop.http.post(str(session.url), data=form).status_code == 402
 
 
 def test_a_declined_card_shows_the_page_again_and_buys_nothing(laptop: Laptop) -> None:
@@ -206,7 +226,7 @@ def test_every_field_that_the_sdk_promises_is_there(laptop: Laptop) -> None:
     [item] = subscription["items"].data
     event = laptop.client.v1.events.list().data[0]
     on_request = {"deleted", "line_items", "sources", "subscriptions", "tax_ids", "tiers"}
-    on_request |= {"currency_options", "_inner_class_types", "OBJECT_NAME"}
+    on_request |= {"currency_options", "payments", "_inner_class_types", "OBJECT_NAME"}
     for each in (subscription, session, customer, invoice, portal, price, product, item, event):
         promised = {
             name
@@ -218,3 +238,55 @@ def test_every_field_that_the_sdk_promises_is_there(laptop: Laptop) -> None:
 
 def test_the_card_that_only_attaches_pays_at_first(laptop: Laptop) -> None:
     assert laptop.subscription(laptop.subscribe(FAILS_LATER)).status == "active"
+
+
+def test_a_price_tells_our_key_twice(laptop: Laptop) -> None:
+    prices = laptop.client.v1.prices.list().data
+    assert [each.metadata.to_dict() for each in prices] == [
+        {"price_key": each.lookup_key} for each in prices
+    ]
+
+
+def test_a_deleted_customer_is_cancelled_and_takes_part_in_nothing(laptop: Laptop) -> None:
+    subscription = laptop.subscribe()
+    customer = str(laptop.subscription(subscription).customer)
+    abandoned, portal = laptop.checkout(customer), laptop.portal(subscription)
+    assert laptop.client.v1.customers.delete(customer).deleted is True
+    laptop.tick(0)
+    assert laptop.endpoint.types()[-3:] == [
+        "checkout.session.expired",
+        "customer.subscription.deleted",
+        "customer.deleted",
+    ]
+    assert laptop.endpoint.only("customer.deleted").email == "ada@example.com"
+    assert laptop.client.v1.customers.retrieve(customer).deleted is True
+    assert not laptop.client.v1.customers.list().data
+    history = laptop.client.v1.subscriptions.list({"customer": customer, "status": "ended"}).data
+    assert [each.id for each in history] == [subscription]
+    assert laptop.http.post(str(abandoned.url), data={"card": PAYS}).status_code == 410
+    assert laptop.http.get(portal).status_code == 404
+    for again in (laptop.checkout, laptop.client.v1.customers.delete):
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
+            again(customer)
+        assert refusal.value.code == "resource_missing"
+
+
+@pytest.mark.parametrize(
+    ("asked", "needs"),
+    [("automatic_tax", {"address": "auto"}), ("tax_id_collection", {"name": "auto"})],
+)
+def test_taxes_of_a_known_customer_need_leave_to_update_it(
+    laptop: Laptop, asked: str, needs: dict[str, str]
+) -> None:
+    params: Any = {
+        "mode": "subscription",
+        "customer": laptop.customer(),
+        "line_items": [{"price": laptop.price("pro_monthly"), "quantity": 1}],
+        "success_url": SUCCESS,
+        asked: {"enabled": True},
+    }
+    with pytest.raises(stripe.InvalidRequestError, match="customer_update"):
+        laptop.client.v1.checkout.sessions.create(params)
+    params["customer_update"] = needs
+    session = laptop.client.v1.checkout.sessions.create(params)
+    assert session[asked].enabled is True

@@ -1,0 +1,116 @@
+"""What time alone does: renewals, ends of trials, further attempts at what is unpaid."""
+
+from typing import Literal, TypeAlias
+
+from local.stripe import billing_objects, changes, debits, lifecycle, objects
+from local.stripe.books import ENDED, TIMED, Books
+from local.stripe.collection import collect, invoice, lay_aside
+from local.stripe.cycle import period_end
+from local.stripe.store import Store
+from local.stripe.wire import Json, StripeError
+
+Exhausted: TypeAlias = Literal["canceled", "unpaid", "past_due"]
+"""What a subscription becomes after the last failed attempt, as the merchant has set it."""
+
+
+def catch_up(store: Store, now: int) -> None:
+    """Everything that fell due until now, each at its own moment and in their order."""
+    while (due := store.first_due(*TIMED)) and due[0] <= now:
+        moment, kind, thing = due
+        books = Books(store, int(moment))
+        if kind == "subscription":
+            _fell_due(books, thing)
+        elif kind == "invoice":
+            _retry(books, thing)
+        elif kind == "payment_intent":
+            debits.settle(books, thing)
+        else:
+            lifecycle.expire(books, thing)
+
+
+def set_exhausted(store: Store, becomes: Exhausted) -> None:
+    store.put("setting", "dunning", {"becomes": becomes})
+
+
+def end_trial(books: Books, subscription: Json) -> None:
+    """Now, with the first payment; saved."""
+    [item] = subscription["items"]["data"]
+    subscription["trial_end"] = item["current_period_end"] = books.now
+    _renew(books, subscription)
+
+
+def resume(books: Books, subscription: Json) -> Json:
+    """A paused one goes on from now, in a new period that is paid at once."""
+    if subscription["status"] != "paused":
+        raise StripeError("Only a paused subscription can be resumed.")
+    [item] = subscription["items"]["data"]
+    item["current_period_end"] = subscription["billing_cycle_anchor"] = books.now
+    _renew(books, subscription)
+    return books.save(subscription, "customer.subscription.resumed")
+
+
+def _fell_due(books: Books, subscription: Json) -> None:
+    pending, ends = subscription["pending_update"], subscription["cancel_at"]
+    if pending and pending["expires_at"] <= books.now:
+        changes.expire_pending(books, subscription)
+    elif ends is not None and ends <= books.now:
+        lifecycle.cancel(books, subscription)
+    elif subscription["status"] == "trialing" and not subscription["default_payment_method"]:
+        _end_unpaid_trial(books, subscription)
+    else:
+        _renew(books, subscription)
+
+
+def _end_unpaid_trial(books: Books, subscription: Json) -> None:
+    """Nobody gave a card for the time after it."""
+    settings = subscription["trial_settings"] or objects.TRIAL_SETTINGS
+    wanted = settings["end_behavior"]["missing_payment_method"]
+    if wanted == "cancel":
+        lifecycle.cancel(books, subscription)
+    elif wanted == "pause":
+        subscription["status"] = "paused"
+        books.save(subscription, "customer.subscription.updated")
+        books.save(subscription, "customer.subscription.paused")
+    else:
+        _renew(books, subscription)
+
+
+def _renew(books: Books, subscription: Json) -> None:
+    [item] = subscription["items"]["data"]
+    price, start = item["price"], item["current_period_end"]
+    before, pause = subscription["status"], subscription["pause_collection"]
+    if before == "trialing":
+        subscription["billing_cycle_anchor"] = start
+    end = period_end(subscription["billing_cycle_anchor"], objects.months_of(price), start)
+    item |= {"current_period_start": start, "current_period_end": end}
+    line = billing_objects.period_line(item, price["unit_amount"] * item["quantity"])
+    owed = invoice(books, subscription, "subscription_cycle", [line])
+    if before == "unpaid":
+        lay_aside(books, owed, "keep_as_draft")
+    elif pause:
+        lay_aside(books, owed, pause["behavior"])
+        subscription["status"] = "active"
+    else:
+        paid = collect(books, subscription, owed)
+        subscription["status"] = "active" if paid else "past_due"
+    books.save(subscription, "customer.subscription.updated")
+
+
+def _retry(books: Books, owed: Json) -> None:
+    owner = owed["parent"]["subscription_details"]["subscription"]
+    subscription = books.get("subscription", owner)
+    if subscription["status"] in (*ENDED, "unpaid"):
+        books.save(owed | {"next_payment_attempt": None})
+    elif collect(books, subscription, owed):
+        books.save(subscription | {"status": "active"}, "customer.subscription.updated")
+    elif owed["next_payment_attempt"] is None:
+        _exhaust(books, subscription)
+
+
+def _exhaust(books: Books, subscription: Json) -> None:
+    setting = books.store.get("setting", "dunning")
+    becomes: Exhausted = setting["becomes"] if setting else "canceled"
+    if becomes == "canceled":
+        lifecycle.cancel(books, subscription, "payment_failed")
+    elif becomes == "unpaid":
+        books.save(subscription | {"status": "unpaid"}, "customer.subscription.updated")

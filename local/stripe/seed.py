@@ -1,0 +1,28 @@
+"""The products and prices that the catalogue names, as if an operator had made them."""
+
+from local.stripe import objects
+from local.stripe.books import Books
+from local.stripe.wire import Json
+from tollgate.catalogue import Catalogue
+
+
+def seed(books: Books, catalogue: Catalogue) -> None:
+    """As the catalogue is now; a changed price is a new one.
+
+    Old subscriptions keep the old price, which loses its lookup key as in Stripe and is still
+    known by its metadata.
+    """
+    for plan in catalogue.plans.values():
+        for entry in plan.prices:
+            if books.store.get("product", f"prod_{plan.id}") is None:
+                books.save(objects.product(plan, books.now))
+            _offer(books, objects.price(entry, plan, books.now))
+
+
+def _offer(books: Books, wanted: Json) -> None:
+    same = ("currency", "product", "recurring", "unit_amount")
+    for old in books.all("price", lookup_key=wanted["lookup_key"]):
+        if all(old[name] == wanted[name] for name in same):
+            return
+        books.save(old | {"active": False, "lookup_key": None})
+    books.save(wanted)
