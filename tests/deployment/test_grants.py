@@ -144,10 +144,13 @@ def webhook(world: World) -> None:
     metadata = {"account_id": person.account_id}
     customer_id = f"cus_{person.account_id}"
     world.service.stripe.customers[customer_id] = {"id": customer_id, "metadata": metadata}
-    world.service.stripe.subscribe(customer_id)
+    trial_end = int(world.service.clock().timestamp()) + 86_400
+    world.service.stripe.subscribe(customer_id, status="trialing", trial_end=trial_end)
     with world.recorded():
         for body in (event(customer_id), b"{"):
             assert world.service.deliver(body).status_code == 200
+        world.service.stripe.refund(world.service.stripe.charge(customer_id), 1)
+        assert world.service.deliver(event(customer_id)).status_code == 200
 
 
 def generate_stream(world: World) -> None:

@@ -31,9 +31,10 @@ from tollgate.billing.apply_subscription import (
     apply_event,
 )
 from tollgate.billing.checkout import BillingUnavailable
+from tollgate.billing.checkout_turn import Opened
 from tollgate.billing.finish_checkout import finish_checkout
 from tollgate.billing.refresh_entitlement import refresh_entitlement
-from tollgate.billing.start_checkout import AlreadySubscribed, Opened, start_checkout
+from tollgate.billing.start_checkout import AlreadySubscribed, start_checkout
 from tollgate.billing.stripe_gateway import StripeGateway
 from tollgate.table import idempotency, keys
 from tollgate.table.client import Table, Unavailable

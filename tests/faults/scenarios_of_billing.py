@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -36,11 +37,12 @@ class Till:
         self.stripe, self.table = stripe, Table(client, table_name)
         self.numbers = count(1)
         self.wire = Wire(client, tamper=tamper)
-        self.billing = self._billing(Table(self.wire, table_name))
-        self.beside = self._billing(self.table)
+        self.billing = self._billing(Table(self.wire, table_name), NOON)
+        # So much later that whoever opens a checkout is taken for dead.
+        self.beside = self._billing(self.table, NOON + timedelta(seconds=10))
 
-    def _billing(self, table: Table) -> Billing:
-        return Billing(table, CATALOGUE, StripeGateway("sk_test_x", self.stripe.url), lambda: NOON)
+    def _billing(self, table: Table, now: datetime) -> Billing:
+        return Billing(table, CATALOGUE, StripeGateway("sk_test_x", self.stripe.url), lambda: now)
 
     def account(self) -> str:
         number = next(self.numbers)

@@ -75,11 +75,11 @@ class Service:
         return Person(signed_in(self.table, profile(f"s{number}", f"p{number}@example.com")))
 
     def customer(self) -> tuple[Person, str]:
-        """Somebody who has opened a checkout, which makes a customer."""
+        """Somebody whom Stripe knows and who has bought nothing yet."""
         person = self.person()
-        assert self.buy(person).status_code == 200
-        customer_id = self.account(person).customer_id
-        assert customer_id is not None
+        account = self.account(person)
+        customer_id = self.gateway.create_customer(account.id, account.email, account.name)
+        assert self.deliver(event(customer_id)).json()["outcome"] == "applied"
         return person, customer_id
 
     def buy(
@@ -148,6 +148,8 @@ def event(
     livemode: bool = False,
 ) -> bytes:
     about: dict[str, Any] = {"id": "sub_any", "customer": customer}
+    if kind == "customer.deleted":
+        about = {"id": customer}
     document = {
         "id": event_id or f"evt_{next(_numbers)}",
         "object": "event",

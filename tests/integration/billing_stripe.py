@@ -24,6 +24,9 @@ class ScriptedStripe:
     customers: dict[str, Json] = field(default_factory=dict)
     subscriptions: dict[str, list[Json]] = field(default_factory=dict)
     invoices: dict[str, list[Json]] = field(default_factory=dict)
+    charges: dict[str, list[Json]] = field(default_factory=dict)
+    refunds: dict[str, list[Json]] = field(default_factory=dict)
+    disputes: dict[str, list[Json]] = field(default_factory=dict)
     sessions: dict[str, Json] = field(default_factory=dict)
     prices: dict[str, str] = field(default_factory=dict)
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -57,6 +60,34 @@ class ScriptedStripe:
         self.subscriptions.setdefault(customer, []).insert(0, subscription)
         return subscription
 
+    def charge(self, customer: str, amount: int = 1_900) -> Json:
+        charge = {
+            "id": f"ch_{next(self._ids)}",
+            "object": "charge",
+            "customer": customer,
+            "amount": amount,
+            "amount_refunded": 0,
+            "created": int(time.time()),
+            "disputed": False,
+            "paid": True,
+        }
+        self.charges.setdefault(customer, []).insert(0, charge)
+        return charge
+
+    def dispute(self, charge: Json, status: str) -> Json:
+        dispute = {"id": f"dp_{next(self._ids)}", "charge": charge["id"], "status": status}
+        dispute["created"] = charge["created"] + 60
+        charge["disputed"] = True
+        self.disputes.setdefault(charge["id"], []).insert(0, dispute)
+        return dispute
+
+    def refund(self, charge: Json, amount: int, status: str = "succeeded") -> Json:
+        refund = {"id": f"re_{next(self._ids)}", "charge": charge["id"], "status": status}
+        refund["amount"] = amount
+        charge["amount_refunded"] += amount
+        self.refunds.setdefault(charge["id"], []).insert(0, refund)
+        return refund
+
     def posted(self, path: str) -> list[Json]:
         return [form for method, at, form in self.requests if (method, at) == ("POST", path)]
 
@@ -70,8 +101,10 @@ class ScriptedStripe:
             if key in self._answers:
                 asked, answered = self._answers[key]
                 return (200, answered) if asked == (path, form) else _OTHER_REQUEST
-            answer = self._made if method == "POST" else self._read
+            answer = {"GET": self._read, "POST": self._made, "DELETE": self._cancelled}[method]
             found = answer(path.removeprefix("/v1/").split("/"), form)
+            if found == {}:
+                return 400, {"error": {"type": "invalid_request_error", "message": "not open"}}
             if found is None:
                 return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
             answered = json.loads(json.dumps(found))
@@ -89,14 +122,34 @@ class ScriptedStripe:
                 return self.customers.get(customer_id)
             case "checkout", "sessions", session_id:
                 return self.sessions.get(session_id)
+            case "checkout", "sessions":
+                mine = [each for each in self.sessions.values() if _is_asked_for(each, form)]
+                return self._page_of(mine[::-1], form)
             case ["prices"]:
                 price = form["lookup_keys[0]"]
                 sold = self.prices.get(price, f"price_{price}")
                 return _list([{"id": sold, "object": "price", "lookup_key": price}])
-            case ["subscriptions"]:
+            case "charges", charge_id:
+                charges = (each for held in self.charges.values() for each in held)
+                return next((each for each in charges if each["id"] == charge_id), None)
+            case "prices", price_id:
+                return {"id": price_id, "lookup_key": price_id.removeprefix("price_")}
+            case [kind]:
+                return self._listed(kind, form)
+        return None
+
+    def _listed(self, kind: str, form: Json) -> Json | None:
+        match kind:
+            case "subscriptions":
                 return self._page_of(self.subscriptions.get(form["customer"], []), form)
-            case ["invoices"]:
+            case "invoices":
                 return _list(self.invoices.get(form["subscription"], []))
+            case "charges":
+                return _list(self.charges.get(form["customer"], []))
+            case "refunds":
+                return _list(self.refunds.get(form["charge"], []))
+            case "disputes":
+                return _list(self.disputes.get(form["charge"], []))
         return None
 
     def _made(self, path: list[str], form: Json) -> Json | None:
@@ -111,10 +164,38 @@ class ScriptedStripe:
                     customer=form["customer"],
                     url=f"{self.url}/pay",
                     client_reference_id=form["client_reference_id"],
+                    **_metadata(form),
                 )
+            case "checkout", "sessions", session_id, "expire":
+                return self._expired(self.sessions[session_id])
+            case "subscriptions", subscription_id:
+                return self._trial_ended(subscription_id)
             case "billing_portal", "sessions":
                 return {"id": "bps_1", "url": f"{self.url}/portal/{form['customer']}"}
         return None
+
+    def _trial_ended(self, subscription_id: str) -> Json | None:
+        for each in (each for held in self.subscriptions.values() for each in held):
+            if each["id"] == subscription_id:
+                each |= {"status": "active", "trial_end": each["created"]}
+                return each
+        return None
+
+    def _cancelled(self, path: list[str], _: Json) -> Json | None:
+        match path:
+            case "subscriptions", subscription_id:
+                for each in (each for held in self.subscriptions.values() for each in held):
+                    if each["id"] == subscription_id and each["status"] != "canceled":
+                        each["status"] = "canceled"
+                        return each
+        return None
+
+    def _expired(self, session: Json) -> Json:
+        """Nothing where it has ended already, which Stripe refuses."""
+        if session["status"] != "open":
+            return {}
+        session["status"] = "expired"
+        return session
 
     def _create(self, prefix: str, kept: dict[str, Json], **fields: Any) -> Json:
         made = {"id": f"{prefix}_{next(self._ids)}", **fields}
@@ -130,6 +211,10 @@ class ScriptedStripe:
 
 def _list(data: list[Json], *, has_more: bool = False) -> Json:
     return {"object": "list", "data": data, "has_more": has_more, "url": "/v1/subscriptions"}
+
+
+def _is_asked_for(session: Json, form: Json) -> bool:
+    return bool((session["customer"], session["status"]) == (form["customer"], form["status"]))
 
 
 def _metadata(form: Json) -> Json:
@@ -163,7 +248,7 @@ def running_stripe() -> Iterator[ScriptedStripe]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = handle_any
+        do_GET = do_POST = do_DELETE = handle_any
 
         def log_message(self, *_: object) -> None:
             """The requests are in `requests`."""

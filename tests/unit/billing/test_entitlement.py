@@ -134,6 +134,30 @@ def test_grace_is_counted_from_the_oldest_debt_and_from_its_due_date() -> None: 
     assert decide(by_hand).grace_until == NOW + 6 * DAY
 
 
+def test_an_upgrade_that_is_not_paid_leaves_the_old_plan_as_long_as_it_is_paid() -> None:  # S17
+    change = Invoice("open", "subscription_update", NOW, credits=True)
+    team = subscription("past_due", items=(item("team_monthly"),), owed=change, replaced=item())
+    found = decide(team, old="team")
+    assert (found.plan_id, found.price_key, found.until) == ("pro", "pro_monthly", END)
+    assert decide(team, now=END).plan_id == "free"
+    late = replace(team, replaced=replace(item(), period_end=NOW + DAY))
+    assert decide(late).until == NOW + 7 * DAY
+    assert decide(replace(team, status="active", owed=None, replaced=None)).plan_id == "team"
+
+
+def test_an_upgrade_on_top_of_an_unpaid_renewal_gains_neither_plan_nor_time() -> None:  # S17, S14
+    renewal = owed(NOW - DAY)
+    team = subscription("past_due", items=(item("team_monthly"),), owed=renewal, replaced=item())
+    assert (decide(team).plan_id, decide(team).until) == ("pro", NOW + 6 * DAY)
+
+
+def test_an_unpaid_upgrade_on_the_first_paid_day_is_no_failed_trial() -> None:  # S17, S12
+    change = Invoice("open", "subscription_update", NOW, credits=True)
+    team = subscription("past_due", owed=change, replaced=item(), trial_end=NOW - DAY / 2)
+    assert decide(team).plan_id == "pro"
+    assert decide(replace(team, owed=owed(NOW))).plan_id == "free"
+
+
 def test_a_recovered_payment_is_exactly_what_it_was_before() -> None:  # S15
     assert decide(subscription()) == decide(subscription(), old="free")
 
@@ -174,6 +198,28 @@ def test_of_two_live_subscriptions_the_higher_plan_counts_with_an_alarm() -> Non
     assert found.alarms == (DUPLICATE,)
 
 
+def test_the_lower_plan_and_else_the_newer_is_the_duplicate() -> None:  # S23
+    team = subscription(id="sub_2", items=(item("team_monthly"),), created_at=START + DAY)
+    newer = subscription("trialing", id="sub_3", created_at=START + DAY)
+    assert decide(newer, subscription(), team).duplicates == ("sub_1", "sub_3")
+    assert decide(newer, subscription()).duplicates == ("sub_3",)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        subscription("past_due", id="sub_2", owed=owed(NOW)),
+        subscription(id="sub_2", cancel_at_period_end=True),
+        subscription(id="sub_2", items=(item("renamed"),)),
+        subscription("canceled", id="sub_2"),
+    ],
+)
+def test_what_is_overdue_ends_or_is_unknown_is_no_duplicate_to_cancel(  # S23
+    beside: Subscription,
+) -> None:
+    assert decide(subscription(), beside, old="pro").duplicates == ()
+
+
 def test_of_several_ended_subscriptions_the_newest_is_told_of() -> None:
     old = subscription("canceled", id="sub_2", created_at=START - 90 * DAY)
     new = subscription("incomplete_expired")
@@ -212,6 +258,7 @@ invoices = st.none() | st.builds(
     st.sampled_from(["subscription_create", "subscription_cycle", "subscription_update"]),
     instants,
     st.none() | instants,
+    st.booleans(),
 )
 items = st.builds(
     Item,
@@ -233,6 +280,7 @@ histories = st.lists(
         paused_collection=st.sampled_from([None, "void", "keep_as_draft"]),
         invoice=invoices,
         owed=invoices,
+        replaced=st.none() | items,
     ),
     max_size=4,
     unique_by=lambda each: each.id,

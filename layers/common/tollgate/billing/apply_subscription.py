@@ -7,13 +7,15 @@ limits are one transaction: a crash leaves all of an event or nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tollgate.billing import projection, records
-from tollgate.billing.entitlement import Entitlement, Policy, Subscription, entitlement
+from tollgate.billing.charges import is_on_hold
+from tollgate.billing.reading import Reading, read_stripe
+from tollgate.billing.take_back import take_back
 from tollgate.logs import raise_alarm
-from tollgate.quota.limits import changed, write_limits
+from tollgate.quota.limits import RELEASE, SUSPEND, Change, changed, write_limits
 from tollgate.table import keys
 from tollgate.table.client import Action, Cancelled, Table, Unavailable, put, update
 from tollgate.tenancy import gate
@@ -53,11 +55,8 @@ def apply_event(billing: Billing, event: Event) -> str:
     """
     if billing.table.get(keys.stripe_event(event.id)) is not None:
         return DUPLICATE
-    account_id = _payer(billing, event.customer_id)
-    if account_id is None:
-        raise_alarm("unknown_customer", event=event.id, customer=event.customer_id)
-        return IGNORED
-    return _synchronise(billing, account_id, event)
+    account_id = _payer(billing, event)
+    return IGNORED if account_id is None else _synchronise(billing, account_id, event)
 
 
 def sync_account(billing: Billing, account_id: str) -> None:
@@ -65,13 +64,17 @@ def sync_account(billing: Billing, account_id: str) -> None:
     _synchronise(billing, account_id, None)
 
 
-def _payer(billing: Billing, customer_id: str) -> str | None:
-    item = billing.table.get(keys.customer(customer_id))
+def _payer(billing: Billing, event: Event) -> str | None:
+    """None where nobody is known, with an alarm, and for a customer that was deleted."""
+    item = billing.table.get(keys.customer(event.customer_id))
     known = records.Customer.read(item, billing.clock())
     if known is not None:
-        return known.account_id
-    customer = billing.stripe.customer(customer_id)
-    return None if customer is None else customer.account_id
+        return None if known.deleted else known.account_id
+    customer = billing.stripe.customer(event.customer_id)
+    if customer is None or customer.account_id is None:
+        raise_alarm("unknown_customer", event=event.id, customer=event.customer_id)
+        return None
+    return customer.account_id
 
 
 def _synchronise(billing: Billing, account_id: str, event: Event | None) -> str:
@@ -83,9 +86,8 @@ def _synchronise(billing: Billing, account_id: str, event: Event | None) -> str:
             if event is not None:
                 raise_alarm("unknown_account", event=event.id, account=account_id)
             return IGNORED
-        subscriptions = billing.stripe.subscriptions(customer_id)
-        found = _reduced(billing, account, subscriptions)
-        actions = _changes(billing, account, tenant, customer_id, subscriptions, found, event)
+        reading = read_stripe(billing, account, customer_id, wholly=event is not None)
+        actions = _changes(billing, account, tenant, customer_id, reading, event)
         try:
             if actions:
                 billing.table.transact(*actions)
@@ -93,6 +95,7 @@ def _synchronise(billing: Billing, account_id: str, event: Event | None) -> str:
             if event is not None and _MARKER in lost.failed:
                 return DUPLICATE
             continue
+        found = reading.entitlement
         for alarm in found.alarms:
             raise_alarm(alarm, account=account_id, subscription=found.subscription_id)
         return APPLIED
@@ -106,14 +109,6 @@ def _customer_of(account: "Account | None", event: Event | None) -> str | None:
     return event.customer_id if account.customer_id in {None, event.customer_id} else None
 
 
-def _reduced(
-    billing: Billing, account: "Account", subscriptions: list[Subscription]
-) -> Entitlement:
-    catalogue = billing.catalogue
-    old_plan = account.plan if account.plan in catalogue.plans else catalogue.lowest.id
-    return entitlement(subscriptions, old_plan, billing.clock(), policy(catalogue))
-
-
 _MARKER = 0
 
 
@@ -122,8 +117,7 @@ def _changes(
     account: "Account",
     tenant: gate.Tenant,
     customer_id: str,
-    subscriptions: list[Subscription],
-    found: Entitlement,
+    reading: Reading,
     event: Event | None,
 ) -> list[Action]:
     """One transaction: the marker comes first, so that its refusal is known by its place."""
@@ -132,22 +126,31 @@ def _changes(
     if event is not None:
         marker = records.event_marker(event.id, event.type, account.id, now)
         actions.append(put(marker.serialize(), if_absent=True))
-    if account.customer_id is None:
+    if reading.customer_deleted:
+        actions.append(put(records.deleted_customer(customer_id, account.id).serialize()))
+    elif account.customer_id is None:
         actions.append(put(records.customer(customer_id, account.id).serialize(), if_absent=True))
-    trialled = any(each.trial_end is not None for each in subscriptions)
+    found = reading.entitlement
     plan = billing.catalogue.plans[found.plan_id]
     limits = changed(tenant, plan, found.anchor_at, found.until, now)
-    differs = projection.project(account, found, customer_id, trialled=trialled)
-    if limits != tenant.limits:
-        actions.append(update(keys.gate(account.id), write_limits(tenant, limits)))
+    for key, subscription_id in reading.claims.items():
+        claim = records.trial_claim(key, account.id, subscription_id)
+        actions.append(put(claim.serialize(), if_absent=True))
+    taken = take_back(billing, account.id, limits, reading.charges or (), now)
+    actions += taken.receipts
+    more = (*_hold(account, reading), *taken.changes)
+    payer = None if reading.customer_deleted else customer_id
+    differs = projection.project(account, found, payer, trialled=reading.trialled)
+    if more or limits != tenant.limits:
+        actions.append(update(keys.gate(account.id), write_limits(tenant, limits, *more)))
     if actions or differs:
         actions.append(update(keys.account(account.id), projection.write(account)))
     return actions
 
 
-def policy(catalogue: "Catalogue") -> Policy:
-    return Policy(
-        plans={price.key: plan.id for plan in catalogue.plans.values() for price in plan.prices},
-        order=tuple(catalogue.plans),
-        grace=timedelta(days=catalogue.grace_days),
-    )
+def _hold(account: "Account", reading: Reading) -> tuple[Change, ...]:
+    """Only what billing has put on hold is released by it."""
+    if reading.charges is None or is_on_hold(reading.charges) == account.on_hold:
+        return ()
+    account.on_hold = not account.on_hold
+    return (SUSPEND if account.on_hold else RELEASE,)

@@ -18,7 +18,7 @@ _FIRST_CHARGE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """`price_key` is the price's lookup key: None or a foreign one where it is no plan of ours."""
+    """`price_key` is our key of the price: None or a foreign one where it is no plan of ours."""
 
     price_key: str | None
     period_start: datetime
@@ -27,12 +27,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """`due_at` is set only where the customer pays by hand; `reason` is Stripe's billing reason."""
+    """`due_at` is set only where the customer pays by hand; `reason` is Stripe's billing reason.
+
+    `credits` some unused time of another price: it charges for a change within a period.
+    """
 
     status: str
     reason: str
     created_at: datetime
     due_at: datetime | None = None
+    credits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Subscription:
     """One subscription in Stripe's words, without Stripe's types. All times are aware.
 
     `invoice` is the newest, `owed` the oldest that is open: Stripe bills on who does not pay.
+    `replaced` is what stood before a change that is not paid, and until when. `card` is the same
+    for the same card, whoever pays with it.
     """
 
     id: str
@@ -53,10 +59,16 @@ class Subscription:
     paused_collection: str | None = None
     invoice: Invoice | None = None
     owed: Invoice | None = None
+    replaced: Item | None = None
+    card: str | None = None
 
     @property
     def is_overdue(self) -> bool:
         return self.status in _OVERDUE
+
+    @property
+    def is_ending(self) -> bool:
+        return self.cancel_at_period_end or self.cancel_at is not None
 
     @property
     def is_live(self) -> bool:
@@ -78,6 +90,7 @@ class Entitlement:
     """`until` is a deadline that holds without any further event; None where no end is known.
 
     A plain renewal has none: its webhook may be late, and a payer must not lose the plan for that.
+    `duplicates` are subscriptions that renew beside a better one: to be cancelled.
     """
 
     plan_id: str
@@ -91,6 +104,7 @@ class Entitlement:
     subscription_id: str | None = None
     why: str = "no subscription"
     alarms: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +129,8 @@ def entitlement(
     claims = [_entitled(each, old_plan, now, policy) for each in unique]
     if not claims:
         return Entitlement(policy.order[0])
-    return _with_alarms(max(claims, key=lambda claim: _precedence(claim, policy)), claims)
+    chosen = max(claims, key=lambda claim: _precedence(claim, policy))
+    return _with_alarms(chosen, claims, policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +148,6 @@ def _entitled(subscription: Subscription, old_plan: str, now: datetime, policy: 
     over = standing.until is not None and standing.until <= now
     granted = standing.granted and not over
     guessed = granted and known_plan is None
-    ending = subscription.cancel_at_period_end or subscription.cancel_at is not None
     return _Claim(
         Entitlement(
             plan_id=(known_plan or old_plan) if granted else policy.order[0],
@@ -143,7 +157,7 @@ def _entitled(subscription: Subscription, old_plan: str, now: datetime, policy: 
             grace_until=standing.grace_until,
             anchor_at=subscription.anchor_at if granted else None,
             current_period_end=item.period_end if item else None,
-            cancel_at_period_end=ending and subscription.is_live,
+            cancel_at_period_end=subscription.is_ending and subscription.is_live,
             subscription_id=subscription.id,
             why=f"{standing.why}, now over" if over else standing.why,
             alarms=(UNKNOWN_PRICE,) if guessed else (),
@@ -169,14 +183,19 @@ def _standing(subscription: Subscription, item: Item | None, policy: Policy) -> 
         case "past_due" | "unpaid" if _trial_did_not_convert(subscription):
             return _Standing(False, "the first charge after the trial failed")
         case "past_due" | "unpaid":
-            grace = _owed_since(subscription, item) + policy.grace
+            grace = _deadline(subscription, item, policy)
             return _Standing(True, "a payment is overdue", min(grace, ends or grace), grace)
         case status:  # incomplete, incomplete_expired, paused, canceled
             return _Standing(False, status)
 
 
 def _plan_item(subscription: Subscription, policy: Policy) -> Item | None:
-    """The item of the highest plan; where none is ours, any one, for its dates."""
+    """The item of the highest plan; where none is ours, any one, for its dates.
+
+    Stripe has changed the item of an upgrade whose payment failed: what it replaced counts on.
+    """
+    if subscription.is_overdue and subscription.replaced is not None:
+        return subscription.replaced
 
     def rank(item: Item) -> tuple[int, str, datetime]:
         plan = policy.plans.get(item.price_key or "")
@@ -215,9 +234,16 @@ def _paid_until(subscription: Subscription, item: Item | None) -> datetime:
 def _trial_did_not_convert(subscription: Subscription) -> bool:
     """What is owed is the charge that the trial's end brought: nothing was ever paid."""
     trial_end, owed = subscription.trial_end, subscription.owed or subscription.invoice
-    return (
-        trial_end is not None and owed is not None and owed.created_at <= trial_end + _FIRST_CHARGE
-    )
+    if trial_end is None or owed is None or owed.credits:
+        return False
+    return owed.created_at <= trial_end + _FIRST_CHARGE
+
+
+def _deadline(subscription: Subscription, item: Item | None, policy: Policy) -> datetime:
+    """Where only a change is owed, what stood before it is paid to its period's end."""
+    grace = _owed_since(subscription, item) + policy.grace
+    owes_change_alone = subscription.owed is not None and subscription.owed.credits
+    return max(grace, item.period_end) if item and owes_change_alone else grace
 
 
 def _owed_since(subscription: Subscription, item: Item | None) -> datetime:
@@ -244,8 +270,25 @@ def _precedence(
     )
 
 
-def _with_alarms(chosen: _Claim, claims: list[_Claim]) -> Entitlement:
+def _with_alarms(chosen: _Claim, claims: list[_Claim], policy: Policy) -> Entitlement:
     alarms = {alarm for claim in claims for alarm in claim.entitlement.alarms}
     if sum(claim.granted for claim in claims) > 1:
         alarms.add(DUPLICATE)
-    return replace(chosen.entitlement, alarms=tuple(sorted(alarms)))
+    duplicates = _duplicates(claims, policy)
+    return replace(chosen.entitlement, alarms=tuple(sorted(alarms)), duplicates=duplicates)
+
+
+def _duplicates(claims: list[_Claim], policy: Policy) -> tuple[str, ...]:
+    """All but the highest plan, and of one plan all but the oldest.
+
+    Only what is paid and would be again: what is overdue or ends by itself needs no hand, and what
+    an unknown price sells is for a person to judge.
+    """
+    renewing = [
+        claim
+        for claim in claims
+        if claim.granted and not claim.guessed and claim.entitlement.until is None
+    ]
+    renewing.sort(key=lambda claim: (claim.created_at, claim.entitlement.subscription_id or ""))
+    renewing.sort(key=lambda claim: policy.order.index(claim.entitlement.plan_id), reverse=True)
+    return tuple(claim.entitlement.subscription_id or "" for claim in renewing[1:])

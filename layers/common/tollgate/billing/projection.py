@@ -10,6 +10,7 @@ from tollgate.tenancy.records import Account
 _PROJECTED = (
     "plan",
     "customer_id",
+    "customers_gone",
     "subscription_id",
     "subscription_status",
     "price_key",
@@ -17,6 +18,7 @@ _PROJECTED = (
     "cancel_at_period_end",
     "grace_until",
     "had_trial",
+    "on_hold",
 )
 
 
@@ -24,9 +26,16 @@ def read(table: Table, account_id: str, now: datetime) -> Account | None:
     return Account.read(table.get(keys.account(account_id)), now)
 
 
-def project(account: Account, found: Entitlement, customer_id: str, *, trialled: bool) -> bool:
-    """Sets `account` to what was found; False where it said so. A trial is never forgotten."""
+def project(
+    account: Account, found: Entitlement, customer_id: str | None, *, trialled: bool
+) -> bool:
+    """Sets `account` to what was found; False where it said so. A trial is never forgotten.
+
+    `customer_id` None: the customer was deleted at Stripe.
+    """
     before = account.serialize()
+    if account.customer_id is not None and customer_id is None:
+        account.customers_gone += 1
     account.plan = found.plan_id
     account.customer_id = customer_id
     account.subscription_id = found.subscription_id

@@ -12,8 +12,13 @@ from tollgate.table.client import ConditionFailed
 
 QUARANTINED = "quarantined"
 
-_RELEVANT = frozenset(
+RELEVANT = frozenset(
     {
+        "charge.dispute.closed",
+        "charge.dispute.created",
+        "charge.dispute.updated",
+        "charge.refund.updated",
+        "charge.refunded",
         "checkout.session.async_payment_failed",
         "checkout.session.async_payment_succeeded",
         "checkout.session.completed",
@@ -35,6 +40,7 @@ _RELEVANT = frozenset(
         "invoice.payment_failed",
         "invoice.payment_succeeded",
         "invoice.voided",
+        "refund.updated",
     }
 )
 
@@ -61,11 +67,14 @@ def receive_event(billing: Billing, body: bytes, *, livemode: bool) -> str:
     try:
         event = msgspec.json.decode(body, type=_Event)
         customer_id = _customer_id(event)
+        charge_id = None if customer_id else _charge_id(event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _quarantine(billing, body)
     if event.livemode != livemode:
         raise_alarm("livemode_mismatch", event=event.id)
         return IGNORED
+    if customer_id is None and charge_id is not None:
+        customer_id = billing.stripe.customer_of_charge(charge_id)
     if customer_id is None:
         return IGNORED
     return apply_event(billing, Event(event.id, event.type, customer_id))
@@ -76,12 +85,19 @@ def _customer_id(event: _Event) -> str | None:
 
     Errors: ValidationError for a customer that is no id.
     """
-    if event.type not in _RELEVANT:
+    if event.type not in RELEVANT:
         return None
     found = event.data.object.get("id" if event.type == "customer.deleted" else "customer")
     if isinstance(found, dict):
         found = found.get("id")
     return msgspec.convert(found, _Id | None)
+
+
+def _charge_id(event: _Event) -> str | None:
+    """Of what names no customer, as a dispute. Errors: ValidationError where it is no id."""
+    if event.type not in RELEVANT:
+        return None
+    return msgspec.convert(event.data.object.get("charge"), _Id | None)
 
 
 def _quarantine(billing: Billing, body: bytes) -> str:

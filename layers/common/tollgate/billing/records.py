@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from tollgate.table import keys
 from tollgate.table.record import Record
@@ -12,9 +12,12 @@ MARKER_LIFETIME = timedelta(days=35)
 
 
 class Customer(Record):
-    """Which account a Stripe customer pays for; written once."""
+    """Which account a Stripe customer pays for; a deleted one stays, so that what Stripe still
+    tells of it reaches nobody.
+    """
 
     account_id = UnicodeAttribute()
+    deleted = BooleanAttribute(null=True)
 
 
 class EventMarker(Record):
@@ -30,8 +33,23 @@ class Quarantined(Record):
     body = UnicodeAttribute()
 
 
+class TrialClaim(Record):
+    """Which subscription had the one trial of an account, an e-mail address or a card."""
+
+    account_id = UnicodeAttribute()
+    subscription_id = UnicodeAttribute()
+
+
 def customer(customer_id: str, account_id: str) -> Customer:
     return Customer.new(keys.customer(customer_id), account_id=account_id)
+
+
+def trial_claim(key: keys.Key, account_id: str, subscription_id: str) -> TrialClaim:
+    return TrialClaim.new(key, account_id=account_id, subscription_id=subscription_id)
+
+
+def deleted_customer(customer_id: str, account_id: str) -> Customer:
+    return Customer.new(keys.customer(customer_id), account_id=account_id, deleted=True)
 
 
 def event_marker(event_id: str, event_type: str, account_id: str, now: datetime) -> EventMarker:

@@ -8,19 +8,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 import stripe
 
+from tollgate.billing.charges import Charge
 from tollgate.billing.checkout import BillingUnavailable, Checkout, CheckoutSession, InProgress
-from tollgate.billing.entitlement import Invoice, Item, Subscription
+from tollgate.billing.checkout_wire import checkout_session, session_params
+from tollgate.billing.entitlement import Item, Subscription
+from tollgate.billing.stripe_wire import (
+    ChargeWire,
+    DisputeWire,
+    InvoiceWire,
+    PriceWire,
+    RefundWire,
+    SubscriptionWire,
+    item_before,
+)
 from tollgate.logs import logger, raise_alarm
 
 if TYPE_CHECKING:
-    from stripe.params.checkout import SessionCreateParams
+    from stripe.params.checkout import SessionListParams
 
     from tollgate.settings import Settings
 
@@ -34,12 +44,14 @@ _IN_PROGRESS = 409
 _ends: ContextVar[float | None] = ContextVar("stripe_patience_ends", default=None)
 
 T = TypeVar("T")
+W = TypeVar("W", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
     id: str
     account_id: str | None
+    is_deleted: bool = False
 
 
 class StripeGateway:
@@ -66,21 +78,28 @@ class StripeGateway:
         finally:
             _ends.reset(token)
 
-    def create_customer(self, account_id: str, email: str, name: str) -> str:
-        """The customer's id: the same one however often and at once this is asked for."""
+    def create_customer(self, account_id: str, email: str, name: str, gone: int = 0) -> str:
+        """The customer's id: the same one however often and at once this is asked for.
+
+        `gone` is how many of the account's customers were deleted: Stripe repeats its answer to a
+        key, and would give back the last of them.
+        """
+        key = f"customer-{account_id}-{gone}" if gone else f"customer-{account_id}"
         customer = self._ask(
             lambda client: client.v1.customers.create(
                 {"email": email, "name": name, "metadata": {"account_id": account_id}},
-                {"idempotency_key": f"customer-{account_id}"},
+                {"idempotency_key": key},
             )
         )
         return self._found(customer).id
 
     def customer(self, customer_id: str) -> Customer | None:
-        """None where it does not exist, and where it was deleted."""
+        """None where it does not exist; one that was deleted belongs to no account."""
         found = self._ask(lambda client: client.v1.customers.retrieve(customer_id))
-        if found is None or getattr(found, "deleted", False):
+        if found is None:
             return None
+        if getattr(found, "deleted", False):
+            return Customer(found.id, None, is_deleted=True)
         metadata = found.metadata.to_dict() if found.metadata else {}
         return Customer(found.id, metadata.get("account_id"))
 
@@ -98,17 +117,39 @@ class StripeGateway:
             raise BillingUnavailable(f"Stripe has no active price {key}")
         return found[0].id
 
-    def open_checkout(self, checkout: Checkout, idempotency_key: str | None) -> CheckoutSession:
-        params = _session_params(checkout)
-        options: stripe.RequestOptions = (
-            {"idempotency_key": idempotency_key} if idempotency_key else {}
+    def open_checkout(self, checkout: Checkout, idempotency_key: str) -> CheckoutSession:
+        session = self._ask(
+            lambda client: client.v1.checkout.sessions.create(
+                session_params(checkout), {"idempotency_key": idempotency_key}
+            )
         )
-        session = self._ask(lambda client: client.v1.checkout.sessions.create(params, options))
-        return _checkout_session(self._found(session))
+        return checkout_session(self._found(session))
+
+    def open_checkouts(self, customer_id: str) -> list[CheckoutSession]:
+        """Every one that the customer could pay at this moment."""
+        asked: SessionListParams = {"customer": customer_id, "status": "open", "limit": _PAGE}
+        found = self._ask(
+            lambda client: [
+                checkout_session(each)
+                for each in client.v1.checkout.sessions.list(asked).auto_paging_iter()
+            ]
+        )
+        return found or []
+
+    def expire_checkout(self, session_id: str) -> bool:
+        """False where it was paid before this came."""
+        try:
+            self._ask(lambda client: client.v1.checkout.sessions.expire(session_id))
+        except BillingUnavailable:
+            session = self.checkout(session_id)
+            if session is None or session.status == "open":
+                raise
+            return session.status != "complete"
+        return True
 
     def checkout(self, session_id: str) -> CheckoutSession | None:
         session = self._ask(lambda client: client.v1.checkout.sessions.retrieve(session_id))
-        return None if session is None else _checkout_session(session)
+        return None if session is None else checkout_session(session)
 
     def portal_url(self, customer_id: str, return_url: str) -> str:
         session = self._ask(
@@ -123,6 +164,33 @@ class StripeGateway:
         found = self._ask(lambda client: self._all_subscriptions(client, customer_id))
         return [] if found is None else found
 
+    def customer_of_charge(self, charge_id: str) -> str | None:
+        """None where there is no such charge, and where nobody is named by it."""
+        charge = self._ask(lambda client: client.v1.charges.retrieve(charge_id))
+        customer = charge.customer if charge else None
+        return customer if customer is None or isinstance(customer, str) else customer.id
+
+    def charges(self, customer_id: str) -> list[Charge]:
+        """Those of which something was refunded or disputed, with all of that."""
+        found = self._ask(lambda client: list(_contested(client, customer_id)))
+        return found or []
+
+    def cancel(self, subscription_id: str) -> None:
+        """At once. Whether money goes back is for a person to decide.
+
+        Harmless to repeat: Stripe takes no idempotency key here, and finds no live one again.
+        """
+        self._ask(lambda client: client.v1.subscriptions.cancel(subscription_id))
+
+    def end_trial(self, subscription_id: str) -> None:
+        """Now, with the first charge."""
+        key = f"end-trial-{subscription_id}"
+        self._ask(
+            lambda client: client.v1.subscriptions.update(
+                subscription_id, {"trial_end": "now"}, {"idempotency_key": key}
+            )
+        )
+
     @staticmethod
     def _all_subscriptions(client: "stripe.StripeClient", customer_id: str) -> list[Subscription]:
         pages = client.v1.subscriptions.list(
@@ -130,15 +198,15 @@ class StripeGateway:
                 "customer": customer_id,
                 "status": "all",
                 "limit": _PAGE,
-                "expand": ["data.latest_invoice"],
+                "expand": ["data.default_payment_method", "data.latest_invoice"],
             }
         )
         found = []
-        for each in pages.auto_paging_iter():
-            wire = msgspec.convert(each.to_dict(), _Subscription)
-            subscription = wire.neutral(None)
+        for wire in _every(pages, SubscriptionWire):
+            subscription = wire.neutral()
             if subscription.is_overdue:
-                subscription = wire.neutral(_oldest_open_invoice(client, each.id))
+                owed = _open_invoices(client, wire.id)
+                subscription = wire.neutral(next(iter(owed), None), _replaced(client, owed))
             found.append(subscription)
         return found
 
@@ -187,32 +255,6 @@ class PatientClient(stripe.RequestsClient):
         return super().request(*args, **kwargs)
 
 
-def _session_params(checkout: Checkout) -> "SessionCreateParams":
-    account = {"account_id": checkout.account_id}
-    params: SessionCreateParams = {
-        "mode": "subscription",
-        "customer": checkout.customer_id,
-        "client_reference_id": checkout.account_id,
-        "line_items": [{"price": checkout.price_id, "quantity": 1}],
-        "metadata": account,
-        "subscription_data": {"metadata": account},
-        "success_url": checkout.success_url,
-        "cancel_url": checkout.cancel_url,
-    }
-    if checkout.trial_days:
-        params["subscription_data"] = {
-            "metadata": account,
-            "trial_period_days": checkout.trial_days,
-        }
-    return params
-
-
-def _checkout_session(session: "stripe.checkout.Session") -> CheckoutSession:
-    return CheckoutSession(
-        session.id, session.status or "open", session.client_reference_id, session.url
-    )
-
-
 def _fault(error: "stripe.StripeError") -> BillingUnavailable:
     kind = type(error).__name__
     _tell(kind, status=error.http_status, code=error.code, stripe_request_id=error.request_id)
@@ -226,85 +268,35 @@ def _tell(kind: str, **facts: str | int | None) -> None:
     logger().warning("stripe_fault", extra={"kind": kind, **facts})
 
 
-def _oldest_open_invoice(client: "stripe.StripeClient", subscription_id: str) -> "_Invoice | None":
+def _contested(client: "stripe.StripeClient", customer_id: str) -> Iterator[Charge]:
+    pages = client.v1.charges.list({"customer": customer_id, "limit": _PAGE})
+    for wire in _every(pages, ChargeWire):
+        if not wire.paid or not (wire.amount_refunded or wire.disputed):
+            continue
+        refunds = client.v1.refunds.list({"charge": wire.id, "limit": _PAGE})
+        disputes = client.v1.disputes.list({"charge": wire.id, "limit": _PAGE})
+        yield wire.neutral(
+            [refund.neutral() for refund in _every(refunds, RefundWire)],
+            [dispute.neutral() for dispute in _every(disputes, DisputeWire)],
+        )
+
+
+def _every(pages: "stripe.ListObject[Any]", shape: type[W]) -> Iterator[W]:
+    return (msgspec.convert(each.to_dict(), shape) for each in pages.auto_paging_iter())
+
+
+def _open_invoices(client: "stripe.StripeClient", subscription_id: str) -> list[InvoiceWire]:
+    """From the oldest on."""
     pages = client.v1.invoices.list(
         {"subscription": subscription_id, "status": "open", "limit": _PAGE}
     )
-    wires = (msgspec.convert(each.to_dict(), _Invoice) for each in pages.auto_paging_iter())
-    return min(wires, key=lambda wire: wire.created, default=None)
+    return sorted(_every(pages, InvoiceWire), key=lambda wire: wire.created)
 
 
-class _Price(msgspec.Struct):
-    lookup_key: str | None = None
-
-
-class _Item(msgspec.Struct):
-    price: _Price
-    current_period_start: int
-    current_period_end: int
-
-
-class _Items(msgspec.Struct):
-    data: list[_Item]
-
-
-class _Invoice(msgspec.Struct):
-    created: int
-    status: str | None = None
-    billing_reason: str | None = None
-    due_date: int | None = None
-
-    def neutral(self) -> Invoice:
-        return Invoice(
-            status=self.status or "",
-            reason=self.billing_reason or "",
-            created_at=_instant(self.created),
-            due_at=_instant_or_none(self.due_date),
-        )
-
-
-class _PauseCollection(msgspec.Struct):
-    behavior: str
-
-
-class _Subscription(msgspec.Struct):
-    id: str
-    status: str
-    items: _Items
-    created: int
-    billing_cycle_anchor: int
-    cancel_at_period_end: bool
-    cancel_at: int | None = None
-    trial_end: int | None = None
-    pause_collection: _PauseCollection | None = None
-    latest_invoice: _Invoice | None = None
-
-    def neutral(self, owed: _Invoice | None) -> Subscription:
-        return Subscription(
-            id=self.id,
-            status=self.status,
-            items=tuple(
-                Item(
-                    each.price.lookup_key,
-                    _instant(each.current_period_start),
-                    _instant(each.current_period_end),
-                )
-                for each in self.items.data
-            ),
-            created_at=_instant(self.created),
-            anchor_at=_instant(self.billing_cycle_anchor),
-            cancel_at_period_end=self.cancel_at_period_end,
-            cancel_at=_instant_or_none(self.cancel_at),
-            trial_end=_instant_or_none(self.trial_end),
-            paused_collection=self.pause_collection.behavior if self.pause_collection else None,
-            invoice=self.latest_invoice.neutral() if self.latest_invoice else None,
-            owed=owed.neutral() if owed else None,
-        )
-
-
-def _instant(epoch_seconds: int) -> datetime:
-    return datetime.fromtimestamp(epoch_seconds, UTC)
-
-
-def _instant_or_none(epoch_seconds: int | None) -> datetime | None:
-    return None if epoch_seconds is None else _instant(epoch_seconds)
+def _replaced(client: "stripe.StripeClient", owed: list[InvoiceWire]) -> Item | None:
+    """What stood before the oldest change that is not paid."""
+    credit = next((wire.credit for wire in owed if wire.credit), None)
+    if credit is None or credit.price_id is None:
+        return None
+    price = client.v1.prices.retrieve(credit.price_id)
+    return item_before(credit, msgspec.convert(price.to_dict(), PriceWire))

@@ -77,6 +77,16 @@ def customer(customer_id: str) -> Key:
     return Key(f"CUSTOMER#{customer_id}", "CUSTOMER")
 
 
+def checkout(account_id: str) -> Key:
+    """The one that is open, or being opened."""
+    return Key(f"ACCOUNT#{account_id}", "CHECKOUT")
+
+
+def trial(kind: str, value: str) -> Key:
+    """Who has had a trial, by account, e-mail address or card."""
+    return Key(f"TRIAL#{kind}#{value}", "TRIAL")
+
+
 def stripe_event(event_id: str) -> Key:
     return Key(f"EVENT#stripe#{event_id}", "EVENT")
 

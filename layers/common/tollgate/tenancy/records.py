@@ -26,6 +26,8 @@ class Account(Record):
     """A tenant with its billing projection: Stripe's truth as it was when last read.
 
     `applied_seq` counts the projections written; a writer that read an older one loses.
+    `customers_gone` counts its customers that were deleted at Stripe; `on_hold` is why billing,
+    and nobody else, has suspended it.
     """
 
     id = UnicodeAttribute()
@@ -37,12 +39,14 @@ class Account(Record):
     plan = UnicodeAttribute()
     applied_seq = NumberAttribute(default=0)
     customer_id = UnicodeAttribute(null=True)
+    customers_gone = NumberAttribute(default=0)
     subscription_id = UnicodeAttribute(null=True)
     subscription_status = UnicodeAttribute(default="none")
     price_key = UnicodeAttribute(null=True)
     current_period_end = UTCDateTimeAttribute(null=True)
     cancel_at_period_end = BooleanAttribute(default=False)
     grace_until = UTCDateTimeAttribute(null=True)
+    on_hold = BooleanAttribute(default=False)
     had_trial = BooleanAttribute(default=False)
 
 

@@ -1,0 +1,114 @@
+"""What Stripe says of one account, with what had to be put right there before.
+
+Stripe is changed first and read again after it, so that a crash in between writes nothing here and
+leaves the rest to the redelivery.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tollgate.billing.charges import Charge, revoked
+from tollgate.billing.entitlement import DUPLICATE, Entitlement, Policy, Subscription, entitlement
+from tollgate.billing.trials import read_trials
+from tollgate.logs import raise_alarm
+from tollgate.table.keys import Key
+
+if TYPE_CHECKING:
+    from tollgate.billing.apply_subscription import Billing
+    from tollgate.catalogue import Catalogue
+    from tollgate.tenancy.records import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`trialled`: one of the subscriptions has or had a trial.
+
+    `customer_deleted`: the account has no customer any more. `charges` are those that were taken
+    back, None where they were not asked for; `claims` are trials, as in `Trials`.
+    """
+
+    entitlement: Entitlement
+    trialled: bool
+    customer_deleted: bool = False
+    charges: tuple[Charge, ...] | None = None
+    claims: Mapping[Key, str] = field(default_factory=dict)
+
+
+def read_stripe(
+    billing: "Billing", account: "Account", customer_id: str, *, wholly: bool
+) -> Reading:
+    """`wholly` also looks for what is rare, which is an event's work and not that of a request
+    that somebody waits for. Errors: `BillingUnavailable`.
+    """
+    charges = tuple(billing.stripe.charges(customer_id)) if wholly else None
+    subscriptions = billing.stripe.subscriptions(customer_id)
+    if _cancelled(billing, account, subscriptions, charges or ()):
+        subscriptions = billing.stripe.subscriptions(customer_id)
+    claims: Mapping[Key, str] = {}
+    if wholly:
+        trials = read_trials(billing.table, account, subscriptions, billing.clock())
+        claims = trials.claims
+        if trials.refused:
+            _end_trials(billing, trials.refused)
+            subscriptions = billing.stripe.subscriptions(customer_id)
+    return Reading(
+        _reduced(billing, account, subscriptions),
+        any(each.trial_end is not None for each in subscriptions),
+        customer_deleted=wholly and _is_deleted(billing, customer_id, subscriptions),
+        charges=charges,
+        claims=claims,
+    )
+
+
+def _cancelled(
+    billing: "Billing",
+    account: "Account",
+    subscriptions: list[Subscription],
+    charges: Iterable[Charge],
+) -> bool:
+    """What a lost dispute revoked, else what is paid twice; False where all stays."""
+    lost = revoked(subscriptions, charges)
+    why, chosen = "dispute_lost", lost
+    if not lost:
+        why, chosen = DUPLICATE, _reduced(billing, account, subscriptions).duplicates
+    for subscription_id in chosen:
+        raise_alarm(why, account=account.id, subscription=subscription_id)
+        billing.stripe.cancel(subscription_id)
+    return bool(chosen)
+
+
+def _end_trials(billing: "Billing", refused: Iterable[Subscription]) -> None:
+    """Who has cancelled already is not charged."""
+    for each in refused:
+        if each.is_ending:
+            billing.stripe.cancel(each.id)
+        else:
+            billing.stripe.end_trial(each.id)
+
+
+def _is_deleted(
+    billing: "Billing", customer_id: str, subscriptions: Iterable[Subscription]
+) -> bool:
+    """Asked for where nothing is live, whatever the event: Stripe cancels what a customer had."""
+    if any(each.is_live for each in subscriptions):
+        return False
+    customer = billing.stripe.customer(customer_id)
+    return customer is not None and customer.is_deleted
+
+
+def _reduced(
+    billing: "Billing", account: "Account", subscriptions: list[Subscription]
+) -> Entitlement:
+    catalogue = billing.catalogue
+    old_plan = account.plan if account.plan in catalogue.plans else catalogue.lowest.id
+    return entitlement(subscriptions, old_plan, billing.clock(), _policy(catalogue))
+
+
+def _policy(catalogue: "Catalogue") -> Policy:
+    return Policy(
+        plans={price.key: plan.id for plan in catalogue.plans.values() for price in plan.prices},
+        order=tuple(catalogue.plans),
+        grace=timedelta(days=catalogue.grace_days),
+    )

@@ -1,0 +1,181 @@
+"""The shapes of what Stripe answers, as far as we read it, and our words for them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from tollgate.billing.charges import Charge, Dispute, Refund
+from tollgate.billing.entitlement import Invoice, Item, Subscription
+
+
+class PriceWire(msgspec.Struct):
+    lookup_key: str | None = None
+    metadata: dict[str, str] | None = None
+
+    @property
+    def key(self) -> str | None:
+        """Ours from the metadata: the lookup key may have moved on to the price's successor."""
+        return (self.metadata or {}).get("price_key") or self.lookup_key
+
+
+class _Item(msgspec.Struct):
+    price: PriceWire
+    current_period_start: int
+    current_period_end: int
+
+
+class _Items(msgspec.Struct):
+    data: list[_Item]
+
+
+class _PriceDetails(msgspec.Struct):
+    price: str
+
+
+class _Pricing(msgspec.Struct):
+    price_details: _PriceDetails | None = None
+
+
+class _Span(msgspec.Struct):
+    start: int
+    end: int
+
+
+class LineWire(msgspec.Struct):
+    amount: int
+    period: _Span
+    pricing: _Pricing | None = None
+
+    @property
+    def price_id(self) -> str | None:
+        details = self.pricing.price_details if self.pricing else None
+        return details.price if details else None
+
+
+class _Lines(msgspec.Struct):
+    data: list[LineWire]
+
+
+class InvoiceWire(msgspec.Struct):
+    created: int
+    status: str | None = None
+    billing_reason: str | None = None
+    due_date: int | None = None
+    lines: _Lines | None = None
+
+    @property
+    def credit(self) -> LineWire | None:
+        """The unused time of the price that a change replaced: Stripe lists it first."""
+        if self.billing_reason != "subscription_update" or self.lines is None:
+            return None
+        credits = (line for line in self.lines.data if line.amount < 0 and line.price_id)
+        return next(credits, None)
+
+    def neutral(self) -> Invoice:
+        return Invoice(
+            status=self.status or "",
+            reason=self.billing_reason or "",
+            created_at=_instant(self.created),
+            due_at=_instant_or_none(self.due_date),
+            credits=self.credit is not None,
+        )
+
+
+class _PauseCollection(msgspec.Struct):
+    behavior: str
+
+
+class _Card(msgspec.Struct):
+    fingerprint: str | None = None
+
+
+class _PaymentMethod(msgspec.Struct):
+    card: _Card | None = None
+
+
+class SubscriptionWire(msgspec.Struct):
+    id: str
+    status: str
+    items: _Items
+    created: int
+    billing_cycle_anchor: int
+    cancel_at_period_end: bool
+    cancel_at: int | None = None
+    trial_end: int | None = None
+    pause_collection: _PauseCollection | None = None
+    latest_invoice: InvoiceWire | None = None
+    default_payment_method: _PaymentMethod | None = None
+
+    @property
+    def card(self) -> str | None:
+        method = self.default_payment_method
+        return method.card.fingerprint if method and method.card else None
+
+    def neutral(
+        self, owed: InvoiceWire | None = None, replaced: Item | None = None
+    ) -> Subscription:
+        return Subscription(
+            id=self.id,
+            status=self.status,
+            items=tuple(
+                Item(
+                    each.price.key,
+                    _instant(each.current_period_start),
+                    _instant(each.current_period_end),
+                )
+                for each in self.items.data
+            ),
+            created_at=_instant(self.created),
+            anchor_at=_instant(self.billing_cycle_anchor),
+            cancel_at_period_end=self.cancel_at_period_end,
+            cancel_at=_instant_or_none(self.cancel_at),
+            trial_end=_instant_or_none(self.trial_end),
+            paused_collection=self.pause_collection.behavior if self.pause_collection else None,
+            invoice=self.latest_invoice.neutral() if self.latest_invoice else None,
+            owed=owed.neutral() if owed else None,
+            replaced=replaced,
+            card=self.card,
+        )
+
+
+class RefundWire(msgspec.Struct):
+    id: str
+    amount: int
+    status: str | None = None
+
+    def neutral(self) -> Refund:
+        return Refund(self.id, self.amount, self.status or "")
+
+
+class DisputeWire(msgspec.Struct):
+    status: str
+    created: int
+
+    def neutral(self) -> Dispute:
+        return Dispute(self.status, _instant(self.created))
+
+
+class ChargeWire(msgspec.Struct):
+    id: str
+    amount: int
+    amount_refunded: int
+    created: int
+    disputed: bool
+    paid: bool
+
+    def neutral(self, refunds: Iterable[Refund], disputes: Iterable[Dispute]) -> Charge:
+        return Charge(self.amount, _instant(self.created), tuple(refunds), tuple(disputes))
+
+
+def item_before(credit: LineWire, price: PriceWire) -> Item:
+    """What a change replaced, for the time that it had been paid for."""
+    return Item(price.key, _instant(credit.period.start), _instant(credit.period.end))
+
+
+def _instant(epoch_seconds: int) -> datetime:
+    return datetime.fromtimestamp(epoch_seconds, UTC)
+
+
+def _instant_or_none(epoch_seconds: int | None) -> datetime | None:
+    return None if epoch_seconds is None else _instant(epoch_seconds)

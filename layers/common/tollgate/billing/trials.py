@@ -1,0 +1,61 @@
+"""One trial for an account, an e-mail address and a card, whoever asks for another.
+
+The card is known only after the checkout, so that what is refused is running already.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tollgate.billing import records
+from tollgate.billing.entitlement import Subscription
+from tollgate.table import keys
+from tollgate.table.client import Table
+
+if TYPE_CHECKING:
+    from tollgate.tenancy.records import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """`claims` are new: a subscription's id by their key; `refused` are on a second trial."""
+
+    claims: Mapping[keys.Key, str]
+    refused: tuple[Subscription, ...]
+
+
+def read_trials(
+    table: Table, account: "Account", subscriptions: list[Subscription], now: datetime
+) -> Trials:
+    """The oldest subscription comes first, unless another one holds a claim already."""
+    claims: dict[keys.Key, str] = {}
+    refused = []
+    for each in sorted(subscriptions, key=lambda each: (each.created_at, each.id)):
+        if each.trial_end is None:
+            continue
+        holders = {key: claims.get(key) or _holder(table, key, now) for key in _keys(account, each)}
+        if any(holder not in {None, each.id} for holder in holders.values()):
+            if each.status == "trialing":
+                refused.append(each)
+            continue
+        claims |= {key: each.id for key, holder in holders.items() if holder is None}
+    return Trials(claims, tuple(refused))
+
+
+def by_email(address: str) -> keys.Key:
+    """Of the claim on an address, in one spelling for each mailbox."""
+    return keys.trial("email", unicodedata.normalize("NFC", address.strip()).lower())
+
+
+def _keys(account: "Account", subscription: Subscription) -> Iterator[keys.Key]:
+    yield keys.trial("account", account.id)
+    yield by_email(account.email)
+    if subscription.card is not None:
+        yield keys.trial("card", subscription.card)
+
+
+def _holder(table: Table, key: keys.Key, now: datetime) -> str | None:
+    claim = records.TrialClaim.read(table.get(key), now)
+    return None if claim is None else claim.subscription_id
