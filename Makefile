@@ -15,10 +15,11 @@ endif
 BIN := .venv/bin
 SAM := .local/sam/bin/sam
 ZAE_LIMITER := .local/zae_limiter/installed
+STRIPE_MOCK := .local/bin/stripe-mock
 TEMPLATE_CHECK := $(BIN)/python -m tests.deployment.check_template
 export PYTHONPATH := layers/common:.
 
-.PHONY: run test check journey faults screenshots bench bench-admission bench-reset lock build deploy setup clean
+.PHONY: run test check journey faults contract-stripe screenshots bench bench-admission bench-reset lock build deploy stripe-setup setup clean
 
 run: ## start everything on http://localhost:$(PORT); Ctrl-C stops it
 	@exec $(PYTHON) -m local.launch run
@@ -39,6 +40,12 @@ journey: setup ## a person's whole way, over HTTP, against a running stack or on
 
 faults: setup ## random histories under injected faults, and mutants of every condition they send
 	@$(BIN)/python -m tests.faults.run
+
+contract-stripe: setup ## every Stripe call in the code, sent and held against Stripe's specification
+	@test -x $(STRIPE_MOCK) || ! command -v go >/dev/null || \
+		GOBIN="$(CURDIR)/$(dir $(STRIPE_MOCK))" go install github.com/stripe/stripe-mock@v0.203.0 || \
+		echo "stripe-mock could not be installed: the SDK's types judge alone."
+	@$(BIN)/python -m tests.contract.run $(ARGS)
 
 screenshots: setup ## the Studio's pictures in docs/
 	@$(BIN)/python -m tests.journeys.screenshots
@@ -73,6 +80,9 @@ build: $(SAM) ## what is deployed, in .aws-sam/
 
 deploy: build ## ENV=preview, staging or production, as in samconfig.toml
 	$(SAM) deploy --config-env $(or $(ENV),preview)
+
+stripe-setup: setup ## STRIPE_SECRET_KEY and PUBLIC_URL: products, prices, portal and webhook; ARGS=--dry-run
+	@ENV=$(ENV) $(BIN)/python -m local.stripe_setup $(ARGS)
 
 setup:
 	@$(PYTHON) -m local.launch setup

@@ -6,26 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.integration.billing_service import ORIGIN, ScriptedService, event
 from tests.integration.billing_stripe import running_stripe
+from tests.integration.checkout_pages import SESSIONS, page_opened, refused
 from tests.integration.conftest import Dump
+from tests.integration.sign_in_service import CATALOGUE
+from tollgate.billing.records import trial_claim
 from tollgate.billing.start_checkout import start_checkout
 from tollgate.billing.stripe_gateway import StripeGateway
+from tollgate.billing.trials import by_email
+from tollgate.catalogue import CheckoutOptions
 from tollgate.table.client import Table
-
-SESSIONS = "/v1/checkout/sessions"
 
 
 @pytest.fixture
 def service(table: Table) -> Iterator[ScriptedService]:
     with running_stripe() as stripe:
         yield ScriptedService(table, stripe)
-
-
-def refused(answer: Any, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text
 
 
 def test_a_checkout_says_whose_it_is_and_where_to_return(service: ScriptedService) -> None:
@@ -47,6 +47,38 @@ def test_a_checkout_says_whose_it_is_and_where_to_return(service: ScriptedServic
     assert sold["customer"] == service.account(person).customer_id
     [customer] = service.stripe.posted("/v1/customers")
     assert customer["metadata[account_id]"] == person.account_id
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        (CheckoutOptions(), {}),
+        (CheckoutOptions(promotion_codes=True), {"allow_promotion_codes": "true"}),
+        (
+            CheckoutOptions(tax_ids=True, automatic_tax=True),
+            {
+                "tax_id_collection[enabled]": "true",
+                "automatic_tax[enabled]": "true",
+                "customer_update[address]": "auto",
+                "customer_update[name]": "auto",
+            },
+        ),
+        (
+            CheckoutOptions(automatic_tax=True),
+            {"automatic_tax[enabled]": "true", "customer_update[address]": "auto"},
+        ),
+    ],
+    ids=str,
+)
+def test_a_checkout_asks_for_what_the_catalogue_says(
+    service: ScriptedService, options: CheckoutOptions, sent: dict[str, str]
+) -> None:
+    catalogue = msgspec.structs.replace(CATALOGUE, checkout=options)
+    billing = replace(service.billing, catalogue=catalogue)
+    start_checkout(billing, service.person().account_id, "pro_monthly", ORIGIN, None)
+    [sold] = service.stripe.posted(SESSIONS)
+    asked = ("allow_promotion", "tax_id", "automatic_tax", "customer_update")
+    assert {name: sold[name] for name in sold if name.startswith(asked)} == sent
 
 
 @pytest.mark.parametrize("price_key", ["free", "enterprise", "", "price_1"])
@@ -94,11 +126,21 @@ def test_a_first_subscription_has_a_trial_and_a_second_one_has_none(
     service: ScriptedService,
 ) -> None:  # S11
     person, customer = service.customer()
+    page_opened(service, person)
     [first] = service.stripe.posted(SESSIONS)
     assert first["subscription_data[trial_period_days]"] == "7"
     service.stripe.subscribe(customer, status="canceled", trial_end=int(time.time()))
     assert service.buy(person).status_code == 200
     assert "subscription_data[trial_period_days]" not in service.stripe.posted(SESSIONS)[-1]
+
+
+def test_an_address_that_had_its_trial_is_offered_none(service: ScriptedService) -> None:  # S11
+    person = service.person()
+    had = trial_claim(by_email(service.account(person).email), "acc_another", "sub_another")
+    service.table.put(had.serialize())
+    page_opened(service, person)
+    [sold] = service.stripe.posted(SESSIONS)
+    assert "subscription_data[trial_period_days]" not in sold
 
 
 def test_a_trial_is_remembered_when_stripe_has_forgotten_it(
@@ -119,7 +161,7 @@ def test_a_subscriber_is_sent_to_the_portal(service: ScriptedService, status: st
     answer = service.buy(person, "team_monthly")
     refused(answer, 409, "already_subscribed")
     assert answer.json()["portal"] == "/billing/portal"
-    assert len(service.stripe.posted(SESSIONS)) == 1
+    assert service.stripe.posted(SESSIONS) == []
 
 
 def test_a_refused_subscriber_gets_the_plan_that_no_event_has_brought(
@@ -129,53 +171,6 @@ def test_a_refused_subscriber_gets_the_plan_that_no_event_has_brought(
     service.stripe.subscribe(customer)
     refused(service.buy(person), 409, "already_subscribed")
     assert service.account(person).plan == "pro"
-
-
-def test_an_abandoned_checkout_leaves_the_way_open(service: ScriptedService) -> None:  # S3
-    person, customer = service.customer()
-    service.stripe.subscribe(customer, status="incomplete_expired")
-    assert service.buy(person).status_code == 200
-    assert len(service.stripe.sessions) == 2
-
-
-def test_twenty_checkouts_at_once_make_one_customer(service: ScriptedService) -> None:  # S30
-    person = service.person()
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: service.buy(person), range(20)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert len(service.stripe.customers) == 1
-    assert {sold["customer"] for sold in service.stripe.posted(SESSIONS)} == {
-        service.account(person).customer_id
-    }
-
-
-def test_a_customer_that_was_recorded_first_stays_the_only_one(
-    service: ScriptedService,
-) -> None:  # S30
-    person = service.person()
-    late = iter([True])
-
-    def overtaken(path: str) -> None:
-        if path == "/v1/customers" and next(late, False):
-            service.stripe._answers.clear()  # Stripe forgets keys after a day
-            assert service.buy(person).status_code == 200
-
-    service.stripe.before_answer = overtaken
-    assert service.buy(person).status_code == 200
-    assert len(service.stripe.customers) == 2
-    assert {sold["customer"] for sold in service.stripe.posted(SESSIONS)} == {
-        service.account(person).customer_id
-    }
-
-
-def test_one_key_is_one_answer_for_fifty_at_once(service: ScriptedService) -> None:  # I1
-    person = service.person()
-    service.stripe.before_answer = lambda path: time.sleep(0.1)
-    with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: service.buy(person, key="k1"), range(50)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.text for answer in answers}) == 1
-    assert len(service.stripe.posted(SESSIONS)) == 1
 
 
 def test_one_key_for_another_body_is_a_mismatch(service: ScriptedService) -> None:  # I2
@@ -190,29 +185,6 @@ def test_one_key_of_two_accounts_is_two_checkouts(service: ScriptedService) -> N
     first, second = service.buy(one, key="k1"), service.buy(other, key="k1")
     assert first.json() != second.json()
     assert len(service.stripe.sessions) == 2
-
-
-def test_a_crash_between_stripe_and_the_record_repeats_the_same_session(
-    service: ScriptedService,
-) -> None:
-    person, _ = service.customer()  # I4
-
-    class Killed(BaseException):
-        pass
-
-    class KilledAfterStripe(StripeGateway):
-        def open_checkout(self, *arguments: Any) -> Any:
-            super().open_checkout(*arguments)
-            raise Killed
-
-    dying = KilledAfterStripe("sk_test_x", service.stripe.url)
-    billing = replace(service.billing, stripe=dying)
-    with pytest.raises(Killed):
-        start_checkout(billing, person.account_id, "pro_monthly", ORIGIN, "k1")
-    made = list(service.stripe.sessions)
-    answer = service.buy(person, key="k1")
-    assert answer.json()["checkout_session_id"] == made[-1]
-    assert list(service.stripe.sessions) == made
 
 
 def test_a_refusal_is_not_kept_under_its_key(service: ScriptedService) -> None:
@@ -235,7 +207,7 @@ def test_who_returns_before_the_webhook_has_the_plan_already(
     service: ScriptedService,
 ) -> None:  # S2
     person, customer = service.customer()
-    [session_id] = service.stripe.sessions
+    session_id = page_opened(service, person)
     path = f"/billing/checkout/{session_id}"
     answer = service.ask(person, "GET", path)
     assert answer.json() == {"status": "open", "plan": "free"}
@@ -249,7 +221,7 @@ def test_a_session_that_is_complete_but_unpaid_shows_no_plan(
     service: ScriptedService,
 ) -> None:  # S4
     person, customer = service.customer()
-    [session_id] = service.stripe.sessions
+    session_id = page_opened(service, person)
     service.stripe.sessions[session_id]["status"] = "complete"
     service.stripe.subscribe(customer, status="incomplete")
     answer = service.ask(person, "GET", f"/billing/checkout/{session_id}")
@@ -257,8 +229,7 @@ def test_a_session_that_is_complete_but_unpaid_shows_no_plan(
 
 
 def test_anothers_checkout_answers_as_one_that_does_not_exist(service: ScriptedService) -> None:
-    service.customer()
-    [session_id] = service.stripe.sessions
+    session_id = page_opened(service, service.person())
     stranger = service.person()
     bodies = []
     for unknown in (session_id, "cs_test_nothing", "sub_1", "cs_..%2F..", "x"):

@@ -11,13 +11,12 @@ from uuid import uuid4
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import MISSING, find_chromium
-from tests.journeys.studio_page import PATIENCE, QUESTION, Studio
+from tests.journeys.studio_page import DAY_SECONDS, FAILS_LATER, PATIENCE, QUESTION, Studio
 from tests.stack import running_stack
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 # Suffix, width, height, colour scheme.
 USED_ON_DAYS = (3, 1, 5)  # generations
-DAY_SECONDS = 86_400
 LOOKS = (("", 1280, 800, "light"), ("-phone", 390, 844, "light"), ("-dark", 1280, 800, "dark"))
 
 
@@ -33,6 +32,8 @@ def main() -> None:
         person, days = a_new_ada(), iter(USED_ON_DAYS)
         for page, suffix in each_look(browser):
             take_usage(Studio(page, url), suffix, person, days)
+        for page, suffix in each_look(browser):
+            take_billing(Studio(page, url), suffix)
         browser.close()
 
 
@@ -99,6 +100,21 @@ def take_usage(studio: Studio, suffix: str, person: str, days: Iterator[int]) ->
     studio.dialog.get_by_role("button", name=QUESTION).click()
     expect(studio.dialog).to_contain_text("Finished", timeout=PATIENCE)
     shoot(studio.page, f"receipt{suffix}")
+
+
+def take_billing(studio: Studio, suffix: str) -> None:
+    """A trial, and six weeks later a renewal that a card has refused."""
+    person = a_new_ada()
+    studio.sign_in(person)
+    studio.subscribe()
+    shoot(studio.page, f"trial{suffix}")
+    studio.pass_days(7)
+    studio.portal()
+    studio.choose(FAILS_LATER)
+    studio.pass_days(31)
+    studio.sign_in(person)
+    expect(studio.subscription).to_contain_text("Your last payment failed.", timeout=PATIENCE)
+    shoot(studio.page, f"past-due{suffix}")
 
 
 def a_new_ada() -> str:

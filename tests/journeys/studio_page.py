@@ -1,12 +1,27 @@
 """The Studio as a person meets it: every step by the words on the page, none by its insides."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import APIResponse, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+
+from tests.browser import MISSING, find_chromium
 
 PATIENCE = 20_000  # milliseconds that a step may take on a busy machine
 MINUTE = 75_000  # until the window of sixty seconds has surely moved on
+DAY_SECONDS = 86_400
+FAILS_LATER = "4000 0000 0000 0341"  # a card of the portal that takes no further payment
 QUESTION = "Plan our launch week: four people, one product, shipping on Friday."
 
 
@@ -40,6 +55,11 @@ class Studio:
 
     def open(self) -> None:
         self.page.goto(f"{self.url}/")
+
+    def reopen(self) -> None:
+        """Of somebody who is signed in."""
+        self.open()
+        expect(self.prompt).to_be_visible(timeout=PATIENCE)
 
     def sign_in(self, email: str) -> None:
         """Through the identity provider's own page, with clicks."""
@@ -102,6 +122,38 @@ class Studio:
         expect(self.dialog).to_contain_text("Usage", timeout=PATIENCE)
         return self.dialog
 
+    def plans(self) -> None:
+        self.page.get_by_role("button", name="Account").click()
+        self.page.get_by_role("button", name="Plans", exact=True).click()
+
+    def subscribe(self) -> None:
+        """To Pro, with its trial."""
+        self.plans()
+        self.dialog.get_by_role("button", name="Upgrade to Pro").click()
+        self.pay()
+        self.dialog.get_by_role("button", name="Start writing").click()
+
+    def pass_days(self, days: int) -> None:
+        """And an hour, which Stripe takes until it collects an invoice."""
+        body = {"advance_seconds": days * DAY_SECONDS + 3_600}
+        assert self.page.request.post(f"{self.url}/local/clock", data=body).ok
+
+    def portal(self) -> None:
+        """Stripe's, by the menu."""
+        self.page.get_by_role("button", name="Account").click()
+        self.page.get_by_role("button", name="Billing and invoices").click()
+
+    def choose(self, name: str) -> None:
+        """A button of Stripe's page, and back to the Studio."""
+        self.page.get_by_role("button", name=name).click(timeout=PATIENCE)
+        self.page.get_by_role("link", name="Back").click()
+        expect(self.prompt).to_be_visible(timeout=PATIENCE)
+
+    @property
+    def subscription(self) -> Locator:
+        """How it stands, where that is something to know."""
+        return self.page.get_by_role("status", name="Subscription")
+
     @property
     def prompt(self) -> Locator:
         return self.page.get_by_label("Your text")
@@ -117,3 +169,29 @@ class Studio:
     @property
     def dialog(self) -> Locator:
         return self.page.get_by_role("dialog")
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    chromium = find_chromium()
+    assert chromium, MISSING
+    with sync_playwright() as playwright:
+        # A container's root user has no sandbox to give.
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def watched(browser: Browser, url: str) -> Iterator[Studio]:
+    """Nobody is signed in yet; what the browser complains of is an error in the end."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, locale="en-US", timezone_id="UTC"
+    )
+    page = context.new_page()
+    trouble = Trouble()
+    trouble.watch(page)
+    yield Studio(page, url)
+    context.close()
+    assert trouble.errors == []
+    assert trouble.foreign == []

@@ -7,40 +7,25 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from local.environment import ROOT
 from local.stack import Stack
-from tests.browser import MISSING, find_chromium
 from tests.journeys.checks import eventually
-from tests.journeys.studio_page import MINUTE, PATIENCE, QUESTION, Studio, Trouble
+from tests.journeys.studio_page import MINUTE, PATIENCE, QUESTION, Studio, launched, watched
 from tests.stack import running_stack
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    assert chromium, MISSING
-    with sync_playwright() as playwright:
-        # A container's root user has no sandbox to give.
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture
 def studio(browser: Browser, stack: Stack) -> Iterator[Studio]:
-    """Nobody is signed in yet; what the browser complains of fails the test."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 800}, locale="en-US", timezone_id="UTC"
-    )
-    page = context.new_page()
-    trouble = Trouble()
-    trouble.watch(page)
-    yield Studio(page, stack.url)
-    context.close()
-    assert trouble.errors == []
-    assert trouble.foreign == []
+    with watched(browser, stack.url) as opened:
+        yield opened
 
 
 @pytest.fixture

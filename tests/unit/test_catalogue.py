@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tollgate.catalogue import Catalogue, CatalogueError, load
+from tollgate.catalogue import Catalogue, CatalogueError, CheckoutOptions, load
 
 FILE = """
 per_minute = 10
@@ -79,6 +79,14 @@ def test_shipped_plans_have_the_advertised_limits(shipped: Catalogue) -> None:
     }
     assert (shipped.per_minute, shipped.trial_days, shipped.grace_days) == (10, 7, 7)
     assert shipped.daily_spend_cap == 5_000
+
+
+def test_a_checkout_asks_for_nothing_more_unless_it_is_told_to(
+    shipped: Catalogue, tmp_path: Path
+) -> None:
+    assert shipped.checkout == load(own(tmp_path)).checkout == CheckoutOptions()
+    told = ("[plans.free]", "[checkout]\npromotion_codes = true\n[plans.free]")
+    assert load(own(tmp_path, told)).checkout == CheckoutOptions(promotion_codes=True)
 
 
 def test_shipped_prices_are_the_advertised_ones_in_cents(shipped: Catalogue) -> None:
@@ -196,6 +204,12 @@ def test_version_changes_with_any_byte_of_the_file(tmp_path: Path) -> None:
         ('model = "gpt"', 'model = "claude"', "blueprints.echo.model: 'claude' is none of gpt"),
         ("[blueprints.echo]", "[blueprints]\necho = 3\n[blueprints.b]", "blueprints.echo: "),
         ('label = "Echo"', 'label = ""', "blueprints.echo.label: "),
+        (
+            "[plans.free]",
+            "[checkout]\ntax_ids = 1\n[plans.free]",
+            "checkout.tax_ids: Expected `bool`",
+        ),
+        ("[plans.free]", "[checkout]\ntips = true\n[plans.free]", "checkout.tips: is unknown"),
         ("[plans.free]", "[plans.free", "Expected "),
     ],
 )

@@ -87,6 +87,14 @@ class Blueprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     system: Text
 
 
+class CheckoutOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What Stripe's page asks for besides a card; a tax is added only to what Stripe Tax covers."""
+
+    promotion_codes: bool = False
+    tax_ids: bool = False
+    automatic_tax: bool = False
+
+
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file's top level; the tables' entries are converted one by one, so errors name them."""
 
@@ -98,6 +106,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, Any]
     routes: dict[str, Any]
     blueprints: dict[str, Any]
+    checkout: CheckoutOptions = msgspec.field(default_factory=CheckoutOptions)
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -116,6 +125,7 @@ class Catalogue(msgspec.Struct, frozen=True):
     models: Mapping[str, Model]
     routes: Mapping[str, Mapping[str, tuple[Model, ...]]]
     blueprints: Mapping[str, Blueprint]
+    checkout: CheckoutOptions = msgspec.field(default_factory=CheckoutOptions)
 
     @property
     def lowest(self) -> Plan:
@@ -186,6 +196,7 @@ def _catalogue(content: dict[str, Any], version: str) -> Catalogue:
         models=models,
         routes=routes,
         blueprints=blueprints,
+        checkout=document.checkout,
     )
 
 

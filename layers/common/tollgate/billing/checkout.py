@@ -1,6 +1,11 @@
 """A purchase in our words: what Stripe is asked to sell, and what became of it."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tollgate.catalogue import CheckoutOptions
 
 
 class BillingUnavailable(Exception):
@@ -21,13 +26,24 @@ class Checkout:
     trial_days: int
     success_url: str
     cancel_url: str
+    options: "CheckoutOptions"
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for what would be the same page, so that an open one can be told to be it."""
+        parts = "\n".join(str(part) for part in astuple(self))
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class CheckoutSession:
-    """`status` is open, complete or expired; `url` is None once it is not open."""
+    """`status` is open, complete or expired; `url` is None once it is not open.
+
+    `fingerprint` is that of the checkout which it was opened for.
+    """
 
     id: str
     status: str
     account_id: str | None
     url: str | None
+    fingerprint: str | None

@@ -1,7 +1,7 @@
 """From a price to Stripe's hosted page: one customer per account, one subscription, one trial."""
 
-import hashlib
-from dataclasses import astuple
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,10 @@ import msgspec
 
 from tollgate.billing import projection, records
 from tollgate.billing.apply_subscription import Billing, sync_account
-from tollgate.billing.checkout import Checkout, InProgress
+from tollgate.billing.checkout import Checkout, CheckoutSession, InProgress
+from tollgate.billing.checkout_turn import Opened, Turn, take_turn
+from tollgate.billing.entitlement import Subscription
+from tollgate.billing.trials import by_email
 from tollgate.table import keys
 from tollgate.table.client import Cancelled, Unavailable, Update, put, update
 from tollgate.table.idempotency import Idempotency
@@ -26,13 +29,6 @@ class AlreadySubscribed(Exception):
     """There is a subscription, which is changed in the portal and never bought a second time."""
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """Where the person pays."""
-
-    url: str
-    checkout_session_id: str
-
-
 def start_checkout(
     billing: Billing, account_id: str, price_key: str, base: str, client_key: str | None
 ) -> Opened:
@@ -42,7 +38,7 @@ def start_checkout(
     """
     if billing.catalogue.plan_of_price(price_key) is None:
         raise UnknownPrice
-    work = partial(_open, billing, account_id, price_key, base, client_key)
+    work = partial(_open, billing, account_id, price_key, base)
     if client_key is None:
         return work()
     key = keys.idempotency(account_id, "checkout", client_key)
@@ -51,35 +47,89 @@ def start_checkout(
     return msgspec.json.decode(answer, type=Opened)
 
 
-def _open(
-    billing: Billing, account_id: str, price_key: str, base: str, client_key: str | None
-) -> Opened:
-    account = projection.read(billing.table, account_id, billing.clock())
+def _open(billing: Billing, account_id: str, price_key: str, base: str) -> Opened:
+    turn = take_turn(billing.table, account_id, f"{price_key} {base}", billing.clock)
+    if isinstance(turn, Opened):
+        return turn
+    try:
+        page = _only_page(billing, turn, price_key, base)
+    except Exception:
+        # Whatever it was, it is raised again: a refusal must not keep the next one waiting.
+        turn.give_up()
+        raise
+    return Opened(page.url or "", page.id)
+
+
+def _only_page(billing: Billing, turn: Turn, price_key: str, base: str) -> CheckoutSession:
+    """The open pages are read before the subscriptions: one that is paid in between is found among
+    the latter, and one that is paid later refuses to be closed.
+    """
+    account = projection.read(billing.table, turn.account_id, billing.clock())
     if account is None:
         raise Unavailable("the session's account is not there")
     customer_id = account.customer_id or _become_customer(billing, account)
+    pages = billing.stripe.open_checkouts(customer_id)
     subscriptions = billing.stripe.subscriptions(customer_id)
     if any(each.is_live for each in subscriptions):
-        sync_account(billing, account_id)
-        raise AlreadySubscribed
-    trialled = account.had_trial or any(each.trial_end is not None for each in subscriptions)
-    checkout = Checkout(
-        account_id=account_id,
+        _close(billing, pages)
+        raise _subscribed(billing, account.id)
+    wanted = Checkout(
+        account_id=account.id,
         customer_id=customer_id,
         price_id=billing.stripe.price_id(price_key),
-        trial_days=0 if trialled else billing.catalogue.trial_days,
+        trial_days=_trial_days(billing, account, subscriptions),
         success_url=f"{base}/?checkout={{CHECKOUT_SESSION_ID}}",
         cancel_url=f"{base}/",
+        options=billing.catalogue.checkout,
     )
-    stripe_key = _stripe_key(checkout, client_key) if client_key else None
-    session = billing.stripe.open_checkout(checkout, stripe_key)
-    return Opened(session.url or "", session.id)
+    standing = next((page for page in pages if page.fingerprint == wanted.fingerprint), None)
+    if not _close(billing, [page for page in pages if page is not standing]):
+        raise _subscribed(billing, account.id)
+    if standing is None:
+        return _new_page(billing, turn, wanted)
+    with suppress(InProgress):  # whoever leads by now says what is open; this page was, just now
+        turn.finish(standing)
+    return standing
+
+
+def _trial_days(billing: Billing, account: "Account", subscriptions: Iterable[Subscription]) -> int:
+    """None for an account or an address that had its trial; a card is known only afterwards."""
+    if account.had_trial or any(each.trial_end is not None for each in subscriptions):
+        return 0
+    claimed = billing.table.get(by_email(account.email)) is not None
+    return 0 if claimed else billing.catalogue.trial_days
+
+
+def _new_page(billing: Billing, turn: Turn, wanted: Checkout) -> CheckoutSession:
+    """Closed again where it came too late: after another attempt had looked for open ones."""
+    stripe_key = turn.begin(wanted.fingerprint, billing.clock())
+    page = billing.stripe.open_checkout(wanted, stripe_key)
+    try:
+        turn.finish(page)
+    except InProgress:
+        billing.stripe.expire_checkout(page.id)
+        raise
+    return page
+
+
+def _close(billing: Billing, pages: Iterable[CheckoutSession]) -> bool:
+    """False where one of them was paid meanwhile."""
+    paid = [page for page in pages if not billing.stripe.expire_checkout(page.id)]
+    return not paid
+
+
+def _subscribed(billing: Billing, account_id: str) -> AlreadySubscribed:
+    """With the projection brought up to what Stripe has."""
+    sync_account(billing, account_id)
+    return AlreadySubscribed()
 
 
 def _become_customer(billing: Billing, account: "Account") -> str:
     """Stripe answers every asking with one customer; should it not, the first record decides."""
     try:
-        customer_id = billing.stripe.create_customer(account.id, account.email, account.name)
+        customer_id = billing.stripe.create_customer(
+            account.id, account.email, account.name, int(account.customers_gone)
+        )
     except InProgress:
         return _recorded_customer(billing, account.id)
     record = Update(
@@ -104,9 +154,3 @@ def _recorded_customer(billing: Billing, account_id: str) -> str:
     if account is None or account.customer_id is None:
         raise Unavailable("the customer is not recorded yet")
     return account.customer_id
-
-
-def _stripe_key(checkout: Checkout, client_key: str) -> str:
-    """With all that is asked for, because Stripe refuses a key that comes with another request."""
-    parts = "\n".join(str(part) for part in (client_key, *astuple(checkout)))
-    return f"checkout-{hashlib.sha256(parts.encode()).hexdigest()}"
