@@ -93,7 +93,7 @@ def invoice(now: int, subscription: Json, reason: str, lines: list[Json]) -> Jso
             f"/v1/invoices/{invoice_id}/lines", [line | {"invoice": invoice_id} for line in lines]
         ),
         "metadata": {},
-        "number": secrets.token_hex(4).upper(),
+        "number": invoice_number(),
         "parent": {
             "quote_details": None,
             "subscription_details": {
@@ -118,6 +118,10 @@ def invoice(now: int, subscription: Json, reason: str, lines: list[Json]) -> Jso
         "subtotal": amount,
         "total": amount,
     }
+
+
+def invoice_number() -> str:
+    return secrets.token_hex(4).upper()
 
 
 def period_line(item: Json, amount: int) -> Json:

@@ -9,7 +9,7 @@ from local.stripe.wire import Json, missing
 
 _RUNNING = ("trialing", "active", "past_due", "unpaid")
 ENDED = ("canceled", "incomplete_expired")
-TIMED = ("subscription", "invoice", "checkout.session", "payment_intent")
+TIMED = ("subscription", "reminder", "invoice", "checkout.session", "order", "payment_intent")
 _DEBIT_SECONDS = 3 * 86_400
 _KINDS = {
     "ch": "charge",
@@ -92,6 +92,8 @@ def _due(thing: Json) -> int | None:
         ends = [item["current_period_end"], thing["cancel_at"]]
         ends += [thing["pending_update"] and thing["pending_update"]["expires_at"]]
         due = min(end for end in ends if end is not None)
+    elif thing["object"] == "invoice" and thing["status"] == "draft":
+        due = thing["automatically_finalizes_at"]
     elif thing["object"] == "invoice" and thing["status"] == "open":
         due = thing["next_payment_attempt"]
     elif thing["object"] == "checkout.session" and thing["status"] == "open":

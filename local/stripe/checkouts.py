@@ -56,6 +56,7 @@ def create_checkout_session(call: Call) -> Json:
     order = {"metadata": details.get("metadata", {}), "trial_days": trial_days}
     order["trial_settings"] = details.get("trial_settings", objects.TRIAL_SETTINGS)
     order |= {"price": price, "quantity": quantity, "items": items}
+    order |= {"session": session["id"], "subscription": None, "challenged": None}
     call.books.store.put("order", session["id"], order)
     return call.books.save(session)
 

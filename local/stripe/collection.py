@@ -1,7 +1,8 @@
 """How an invoice is collected: each attempt at the card leaves a charge, paid or failed.
 
-Simpler than Stripe in two ways: an invoice is finalised the moment it is made, and of payments
-only their refunds and disputes are announced, not each intent and charge.
+Simpler than Stripe in two ways: an invoice that is collected at once is announced only when it is
+paid or not, and of payments only their refunds and disputes are announced, not each intent and
+charge.
 """
 
 from local.stripe import billing_objects, payment_objects
@@ -10,6 +11,7 @@ from local.stripe.cards import ATTACHES_ONLY
 from local.stripe.cycle import DAY
 from local.stripe.wire import Json
 
+_DRAFT_SECONDS = 3_600
 _RETRY_AFTER_DAYS = (3, 5, 7)
 """Between one failed attempt at an invoice and the next; after the last the subscription ends."""
 
@@ -40,12 +42,50 @@ def collect(books: Books, subscription: Json, invoice: Json) -> bool:
     return True
 
 
+def draft(books: Books, invoice: Json) -> None:
+    """For an hour, in which a merchant may still add to it; saved."""
+    _draft(books, invoice, books.now + _DRAFT_SECONDS)
+
+
+def finalize(books: Books, invoice: Json) -> None:
+    invoice |= {
+        "automatically_finalizes_at": None,
+        "effective_at": books.now,
+        "number": billing_objects.invoice_number(),
+        "status": "open",
+    }
+    invoice["status_transitions"]["finalized_at"] = books.now
+    books.save(invoice, "invoice.finalized")
+
+
+def keep_draft(books: Books, invoice: Json) -> None:
+    """What it was for has ended meanwhile: nothing finalises it any more."""
+    books.save(invoice | {"auto_advance": False, "automatically_finalizes_at": None})
+
+
+def _draft(books: Books, invoice: Json, finalizes_at: int | None) -> None:
+    invoice |= {
+        "auto_advance": finalizes_at is not None,
+        "automatically_finalizes_at": finalizes_at,
+        "effective_at": None,
+        "number": None,
+        "status": "draft",
+    }
+    invoice["status_transitions"]["finalized_at"] = None
+    books.save(invoice, "invoice.created")
+
+
 def begin_debit(books: Books, invoice: Json, method: Json) -> None:
     """The bank is asked, and answers in days; the invoice is saved, open."""
+    await_payment(books, invoice, method, "processing")
+    books.save(invoice | {"attempted": True, "attempt_count": 1})
+
+
+def await_payment(books: Books, invoice: Json, method: Json, status: str) -> None:
+    """Its intent has this status, which is neither paid nor refused."""
     payment, intent = _payment_of(books, invoice, method)
     books.save(payment)
-    books.save(intent | {"status": "processing"})
-    books.save(invoice | {"attempted": True, "attempt_count": 1})
+    books.save(intent | {"payment_method": method["id"], "status": status})
 
 
 def mark_paid(books: Books, invoice: Json) -> Json:
@@ -71,9 +111,7 @@ def lay_aside(books: Books, invoice: Json, behavior: str) -> None:
     if behavior == "void":
         void(books, invoice)
     elif behavior == "keep_as_draft":
-        invoice |= {"auto_advance": False, "effective_at": None, "number": None, "status": "draft"}
-        invoice["status_transitions"]["finalized_at"] = None
-        books.save(invoice, "invoice.created")
+        _draft(books, invoice, None)
     else:
         give_up(books, invoice)
 

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from local.stripe import cards, lifecycle
+from local.stripe import authentication, cards, lifecycle
 from local.stripe.books import Books
 from local.stripe.page import PATIENCE_SECONDS, draw, form_of
 from local.stripe.stand_in import StandIn
@@ -30,20 +30,36 @@ class Hosted:
                 return _checkout_page(books, request.path_params["id"])
             if session["status"] == "open":
                 try:
-                    _redeem(session, form.get("code", ""))
-                    number = _card(session, form)
+                    _pay(books, session, form)
                 except StripeError as refusal:
                     return _checkout_page(books, session["id"], str(refusal), refusal.status)
-                lifecycle.complete(books, session, number)
         await self._stand_in.sender.settle(PATIENCE_SECONDS)
-        return RedirectResponse(_success_url(session), 303)
+        paid = session["status"] == "complete"
+        return RedirectResponse(_success_url(session) if paid else request.url.path, 303)
 
 
-def _redeem(session: Json, code: str) -> None:
-    """The first invoice costs nothing; the next ones cost what they cost."""
+def _pay(books: Books, session: Json, form: dict[str, str]) -> None:
+    """Once, or in two steps where the card's owner is asked between them."""
+    order = books.get("order", session["id"])
+    if order["challenged"] and form.get("authentication") == "fail":
+        raise authentication.fail(books, session)
+    if order["challenged"] and form.get("authentication") == "complete":
+        lifecycle.complete(books, session, order["challenged"])
+        return
+    _redeem(session, order, form.get("code", ""))
+    number = _card(session, form)
+    if number == cards.CHALLENGED:
+        authentication.ask(books, session, number)
+    else:
+        lifecycle.complete(books, session, number)
+
+
+def _redeem(session: Json, order: Json, code: str) -> None:
+    """The first invoice costs nothing, where there is none yet; the next cost what they cost."""
     if not code:
         return
-    if not session["allow_promotion_codes"] or code != PROMOTION_CODE:
+    known = session["allow_promotion_codes"] and code == PROMOTION_CODE
+    if not known or order["subscription"]:
         raise StripeError("This code is invalid.", code="resource_missing", status=402)
     total = session["amount_subtotal"]
     session |= {
@@ -77,13 +93,16 @@ def _checkout_page(
         return draw("gone.html", 410, title="This checkout has expired", link=link)
     order = books.get("order", session_id)
     product = books.get("product", order["price"]["product"])
+    if order["challenged"]:
+        number = order["challenged"]
+        return draw("challenge.html", status, session=session, product=product, number=number)
     return draw(
         "checkout.html",
         status,
         session=session,
         order=order,
         product=product,
-        cards=cards.CARDS + cards.DEBITS,
+        cards=cards.CARDS + cards.CHALLENGES + cards.DEBITS,
         needs_card=_needs_card(session),
         code=PROMOTION_CODE if session["allow_promotion_codes"] else None,
         problem=problem,

@@ -6,6 +6,16 @@ from local.stripe.collection import begin_debit, collect, invoice, void
 from local.stripe.cycle import DAY, period_end
 from local.stripe.wire import Json
 
+_REMINDER_DAYS = 3
+
+
+def remind(books: Books, reminder: Json) -> None:
+    """Of a trial's end, once."""
+    books.store.put("reminder", reminder["subscription"], reminder)
+    subscription = books.get("subscription", reminder["subscription"])
+    if subscription["status"] == "trialing":
+        books.save(subscription, "customer.subscription.trial_will_end")
+
 
 def expire(books: Books, session: Json) -> Json:
     session |= {"status": "expired", "url": None}
@@ -15,9 +25,14 @@ def expire(books: Books, session: Json) -> Json:
 def complete(books: Books, session: Json, number: str | None) -> Json:
     """A checkout paid with this card, or begun without one: its subscription has started."""
     order = books.get("order", session["id"])
-    customer = _customer_of(books, session)
+    customer = customer_of(books, session)
     method = _prefer(books, customer, number) if number else None
-    subscription = _start(books, session, order, customer["id"], method)
+    waiting = waiting_of(books, order)
+    if waiting:
+        subscription = _go_on(books, waiting, method)
+    else:
+        subscription = _start(books, session, order, customer["id"], method)
+    books.store.put("order", session["id"], order | {"challenged": None})
     session |= {
         "customer": customer["id"],
         "customer_details": {"email": customer["email"], "name": customer["name"]},
@@ -52,7 +67,7 @@ def _prefer(books: Books, customer: Json, number: str, event: str | None = None)
     return method
 
 
-def _customer_of(books: Books, session: Json) -> Json:
+def customer_of(books: Books, session: Json) -> Json:
     if session["customer"]:
         return books.get("customer", session["customer"])
     email = session["customer_email"]
@@ -60,6 +75,38 @@ def _customer_of(books: Books, session: Json) -> Json:
 
 
 def _start(books: Books, session: Json, order: Json, customer_id: str, method: Json | None) -> Json:
+    subscription, owed = begin(books, session, order, customer_id, method)
+    if method and method["type"] == "us_bank_account" and owed["amount_due"]:
+        subscription["status"] = "incomplete"
+        begin_debit(books, owed, method)
+        return books.save(subscription, "customer.subscription.created")
+    books.save(subscription, "customer.subscription.created")
+    collect(books, subscription, owed)
+    return subscription
+
+
+def waiting_of(books: Books, order: Json) -> Json | None:
+    """The order's subscription, if its first payment still waits for somebody."""
+    if not order["subscription"]:
+        return None
+    subscription = books.get("subscription", order["subscription"])
+    return subscription if subscription["status"] == "incomplete" else None
+
+
+def _go_on(books: Books, subscription: Json, method: Json | None) -> Json:
+    owed = books.get("invoice", subscription["latest_invoice"])
+    subscription["default_payment_method"] = method and method["id"]
+    if method and method["type"] == "us_bank_account":
+        begin_debit(books, owed, method)
+        return books.save(subscription)
+    collect(books, subscription, owed)
+    return books.save(subscription | {"status": "active"}, "customer.subscription.updated")
+
+
+def begin(
+    books: Books, session: Json, order: Json, customer_id: str, method: Json | None
+) -> tuple[Json, Json]:
+    """What was ordered and its first invoice, neither of them saved."""
     price, quantity, trial_days = order["price"], order["quantity"], order["trial_days"]
     now, end = books.now, period_end(books.now, objects.months_of(price), books.now)
     subscription = billing_objects.subscription(
@@ -75,6 +122,8 @@ def _start(books: Books, session: Json, order: Json, customer_id: str, method: J
         end = now + trial_days * DAY
         trial = {"status": "trialing", "trial_start": now, "trial_end": end}
         subscription |= {**trial, "billing_cycle_anchor": end}
+        reminder, due = {"subscription": subscription["id"]}, end - _REMINDER_DAYS * DAY
+        books.store.put("reminder", subscription["id"], reminder, due)
     item = billing_objects.subscription_item(now, subscription["id"], price, quantity, end)
     subscription["items"]["data"] = [item]
     owed = invoice(
@@ -83,13 +132,7 @@ def _start(books: Books, session: Json, order: Json, customer_id: str, method: J
         "subscription_create",
         [billing_objects.period_line(item, session["amount_total"])],
     )
-    if method and method["type"] == "us_bank_account" and owed["amount_due"]:
-        subscription["status"] = "incomplete"
-        begin_debit(books, owed, method)
-        return books.save(subscription, "customer.subscription.created")
-    books.save(subscription, "customer.subscription.created")
-    collect(books, subscription, owed)
-    return subscription
+    return subscription, owed
 
 
 def expire_incomplete(books: Books, subscription: Json) -> Json:

@@ -12,7 +12,7 @@ import stripe
 import stripe.billing_portal
 import stripe.checkout
 
-from local.stripe.cards import DEBITS
+from local.stripe.cards import DEBITS, brand
 from local.stripe.wire import Json
 from tollgate.catalogue import Plan, Price
 
@@ -65,7 +65,7 @@ def payment_method(now: int, customer_id: str, number: str) -> Json:
     if number in dict(DEBITS):
         return _method(now, customer_id, "us_bank_account", _bank_account(number))
     card = {
-        "brand": "visa",
+        "brand": brand(number),
         "country": "US",
         "exp_month": 12,
         "exp_year": 2034,

@@ -2,9 +2,9 @@
 
 from typing import Literal, TypeAlias
 
-from local.stripe import billing_objects, changes, debits, lifecycle, objects
+from local.stripe import authentication, billing_objects, changes, debits, lifecycle, objects
 from local.stripe.books import ENDED, TIMED, Books
-from local.stripe.collection import collect, invoice, lay_aside
+from local.stripe.collection import collect, draft, finalize, invoice, keep_draft, lay_aside
 from local.stripe.cycle import period_end
 from local.stripe.store import Store
 from local.stripe.wire import Json, StripeError
@@ -21,7 +21,11 @@ def catch_up(store: Store, now: int) -> None:
         if kind == "subscription":
             _fell_due(books, thing)
         elif kind == "invoice":
-            _retry(books, thing)
+            _advance(books, thing)
+        elif kind == "reminder":
+            lifecycle.remind(books, thing)
+        elif kind == "order":
+            authentication.expire(books, thing)
         elif kind == "payment_intent":
             debits.settle(books, thing)
         else:
@@ -33,10 +37,12 @@ def set_exhausted(store: Store, becomes: Exhausted) -> None:
 
 
 def end_trial(books: Books, subscription: Json) -> None:
-    """Now, with the first payment; saved."""
+    """Now, with the first payment; saved. Stripe reminds of this end too."""
+    books.save(subscription, "customer.subscription.trial_will_end")
     [item] = subscription["items"]["data"]
     subscription["trial_end"] = item["current_period_end"] = books.now
-    _renew(books, subscription)
+    _collect(books, subscription, _begin_period(books, subscription))
+    books.save(subscription, "customer.subscription.updated")
 
 
 def resume(books: Books, subscription: Json) -> Json:
@@ -45,7 +51,8 @@ def resume(books: Books, subscription: Json) -> Json:
         raise StripeError("Only a paused subscription can be resumed.")
     [item] = subscription["items"]["data"]
     item["current_period_end"] = subscription["billing_cycle_anchor"] = books.now
-    _renew(books, subscription)
+    _collect(books, subscription, _begin_period(books, subscription))
+    books.save(subscription, "customer.subscription.updated")
     return books.save(subscription, "customer.subscription.resumed")
 
 
@@ -76,30 +83,52 @@ def _end_unpaid_trial(books: Books, subscription: Json) -> None:
 
 
 def _renew(books: Books, subscription: Json) -> None:
-    [item] = subscription["items"]["data"]
-    price, start = item["price"], item["current_period_end"]
-    before, pause = subscription["status"], subscription["pause_collection"]
-    if before == "trialing":
-        subscription["billing_cycle_anchor"] = start
-    end = period_end(subscription["billing_cycle_anchor"], objects.months_of(price), start)
-    item |= {"current_period_start": start, "current_period_end": end}
-    line = billing_objects.period_line(item, price["unit_amount"] * item["quantity"])
-    owed = invoice(books, subscription, "subscription_cycle", [line])
-    if before == "unpaid":
+    """Into the next period at once; its invoice is collected an hour later."""
+    owed, pause = _begin_period(books, subscription), subscription["pause_collection"]
+    if subscription["status"] == "unpaid":
         lay_aside(books, owed, "keep_as_draft")
     elif pause:
         lay_aside(books, owed, pause["behavior"])
         subscription["status"] = "active"
     else:
-        paid = collect(books, subscription, owed)
-        subscription["status"] = "active" if paid else "past_due"
+        draft(books, owed)
+        if subscription["status"] == "trialing":
+            subscription["status"] = "active"
     books.save(subscription, "customer.subscription.updated")
 
 
-def _retry(books: Books, owed: Json) -> None:
+def _begin_period(books: Books, subscription: Json) -> Json:
+    """With its invoice, which is not saved yet."""
+    [item] = subscription["items"]["data"]
+    price, start = item["price"], item["current_period_end"]
+    if subscription["status"] == "trialing":
+        subscription["billing_cycle_anchor"] = start
+    end = period_end(subscription["billing_cycle_anchor"], objects.months_of(price), start)
+    item |= {"current_period_start": start, "current_period_end": end}
+    line = billing_objects.period_line(item, price["unit_amount"] * item["quantity"])
+    return invoice(books, subscription, "subscription_cycle", [line])
+
+
+def _collect(books: Books, subscription: Json, owed: Json) -> bool:
+    """Not saved yet. Says whether its status is another one now."""
+    before = subscription["status"]
+    paid = collect(books, subscription, owed)
+    subscription["status"] = "active" if paid else "past_due"
+    return bool(subscription["status"] != before)
+
+
+def _advance(books: Books, owed: Json) -> None:
+    """An invoice whose draft hour is over is collected; one that was refused is tried again."""
     owner = owed["parent"]["subscription_details"]["subscription"]
     subscription = books.get("subscription", owner)
-    if subscription["status"] in (*ENDED, "unpaid"):
+    is_over = subscription["status"] in (*ENDED, "unpaid")
+    if owed["status"] == "draft" and is_over:
+        keep_draft(books, owed)
+    elif owed["status"] == "draft":
+        finalize(books, owed)
+        if _collect(books, subscription, owed):
+            books.save(subscription, "customer.subscription.updated")
+    elif is_over:
         books.save(owed | {"next_payment_attempt": None})
     elif collect(books, subscription, owed):
         books.save(subscription | {"status": "active"}, "customer.subscription.updated")

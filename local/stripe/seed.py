@@ -1,6 +1,6 @@
-"""The products and prices that the catalogue names, as if an operator had made them."""
+"""What the catalogue names, as if an operator had made it: products, prices and meters."""
 
-from local.stripe import objects
+from local.stripe import meters, objects
 from local.stripe.books import Books
 from local.stripe.wire import Json
 from tollgate.catalogue import Catalogue
@@ -17,6 +17,8 @@ def seed(books: Books, catalogue: Catalogue) -> None:
             if books.store.get("product", f"prod_{plan.id}") is None:
                 books.save(objects.product(plan, books.now))
             _offer(books, objects.price(entry, plan, books.now))
+        if plan.overage is not None:
+            _count(books, plan.overage.meter)
 
 
 def _offer(books: Books, wanted: Json) -> None:
@@ -26,3 +28,8 @@ def _offer(books: Books, wanted: Json) -> None:
             return
         books.save(old | {"active": False, "lookup_key": None})
     books.save(wanted)
+
+
+def _count(books: Books, event_name: str) -> None:
+    if not books.all("billing.meter", event_name=event_name):
+        books.save(meters.meter(books.now, event_name))

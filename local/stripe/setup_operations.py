@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import stripe
-import stripe.billing
 import stripe.billing_portal
 from stripe import params as requests
 from stripe.params import billing, billing_portal
 
-from local.stripe import objects
+from local.stripe import meters, objects
 from local.stripe.call import Call, merged, only
 from local.stripe.listing import page
 from local.stripe.wire import Json, StripeError
@@ -89,17 +88,8 @@ def create_meter(call: Call) -> Json:
     name = call.params["event_name"]
     if call.books.all("billing.meter", event_name=name, status="active"):
         raise StripeError(f"An active meter already has the event name {name}.", param="event_name")
-    meter = {
-        **objects.blank(
-            stripe.billing.Meter, "billing.meter", objects.new_id("mtr"), call.books.now
-        ),
-        "customer_mapping": {"event_payload_key": "stripe_customer_id", "type": "by_id"},
-        "status": "active",
-        "status_transitions": {"deactivated_at": None},
-        "updated": call.books.now,
-        "value_settings": {"event_payload_key": "value"},
-    }
-    return call.books.save(meter | only(call.params, *_METER), "billing.meter.created")
+    made = meters.meter(call.books.now, **only(call.params, *_METER))
+    return call.books.save(made, "billing.meter.created")
 
 
 def create_portal(call: Call) -> Json:

@@ -17,10 +17,11 @@ from local.stripe_setup.setup import StripeSetup
 from tests.stand_ins import stand_in
 from tollgate import catalogue
 from tollgate.billing.receive_event import RELEVANT
-from tollgate.catalogue import Plan, Price
+from tollgate.catalogue import Overage, Plan, Price
 
 HOOK = "https://tollgate.example/webhooks/stripe"
 TEAM = catalogue.load().plans["team"]
+OVERAGE = Overage(amount=1_000, currency="usd", meter="words")
 
 
 def plan(monthly: int = 4_900) -> Plan:
@@ -29,7 +30,7 @@ def plan(monthly: int = 4_900) -> Plan:
         Price(key="crew_monthly", interval="month", amount=monthly, currency="usd"),
         Price(key="crew_yearly", interval="year", amount=47_040, currency="usd"),
     )
-    return msgspec.structs.replace(TEAM, id="crew", name="Crew", prices=prices)
+    return msgspec.structs.replace(TEAM, id="crew", name="Crew", prices=prices, overage=OVERAGE)
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,15 @@ def endpoint(account: Account) -> stripe.WebhookEndpoint:
 def test_an_empty_account_sells_the_catalogue_after_one_run(account: Account) -> None:
     run = Run(account)
     monthly, yearly = price(account, "crew_monthly"), price(account, "crew_yearly")
-    over = price(account, "crew_model_tokens_year")
+    over = price(account, "crew_words_year")
     assert run.changes == len(run.written) == 8
     assert (monthly.unit_amount, yearly.unit_amount) == (4_900, 47_040)
     assert monthly.metadata["price_key"] == "crew_monthly"
     assert str(over.unit_amount_decimal) == "0.001", "1,000 cents a million tokens"
     assert over.recurring is not None
     assert (over.recurring.usage_type, over.recurring.interval) == ("metered", "year")
-    [meter] = account.client.v1.billing.meters.list().data
-    assert (over.recurring.meter, meter.event_name) == (meter.id, "model_tokens")
+    meters = account.client.v1.billing.meters.list().data
+    assert {over.recurring.meter: "words"}.items() <= {m.id: m.event_name for m in meters}.items()
     assert offered(account) == {"prod_crew": [monthly.id, yearly.id]}
     assert set(endpoint(account).enabled_events) == RELEVANT
 

@@ -19,18 +19,9 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 @pytest.fixture
 def laptop(process: Laptop) -> Laptop:
-    """Empty but for the catalogue's prices and one meter; only the clock goes on."""
+    """Empty but for the catalogue's prices and its meter; only the clock goes on."""
     process.tick(0)
     process.http.post("/control/reset")
-    process.client.v1.billing.meters.create(
-        {
-            "display_name": "Tokens",
-            "event_name": "tokens",
-            "default_aggregation": {"formula": "sum"},
-            "customer_mapping": {"type": "by_id", "event_payload_key": "stripe_customer_id"},
-            "value_settings": {"event_payload_key": "value"},
-        }
-    )
     return process
 
 
@@ -44,7 +35,7 @@ def report(
     value: str = "5",
     *,
     identifier: str = "u1",
-    name: str = "tokens",
+    name: str = "model_tokens",
     ago: int = 0,
 ) -> stripe.billing.MeterEvent:
     return laptop.client.v1.billing.meter_events.create(
@@ -79,8 +70,10 @@ def test_usage_is_summed_by_customer_and_time(laptop: Laptop) -> None:
 def test_an_identifier_counts_once_a_day_and_its_repeat_is_told(laptop: Laptop) -> None:
     assert report(laptop, "cus_a").identifier == "u1"
     laptop.tick(DAY - 60)
-    with pytest.raises(stripe.InvalidRequestError, match="already exists with identifier u1"):
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
         report(laptop, "cus_a")
+    told = "An event already exists with identifier u1."
+    assert (refusal.value.user_message, refusal.value.code) == (told, None)
     assert counted(laptop, "cus_a") == [5]
     laptop.tick(120)
     report(laptop, "cus_a")
@@ -95,7 +88,7 @@ def test_usage_of_another_time_is_refused(laptop: Laptop, ago: int) -> None:
     assert counted(laptop, "cus_a") == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("tokens", "many"), ("other", "5")])
+@pytest.mark.parametrize(("name", "value"), [("model_tokens", "many"), ("other", "5")])
 def test_usage_that_no_meter_understands_is_refused(laptop: Laptop, name: str, value: str) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         report(laptop, "cus_a", value, name=name)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from local.stripe.cards import MORE_THAT_PAY
 from tests.browser import MISSING, find_chromium
 from tests.journeys.studio_page import DAY_SECONDS, FAILS_LATER, PATIENCE, QUESTION, Studio
 from tests.stack import running_stack
@@ -18,6 +19,8 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 # Suffix, width, height, colour scheme.
 USED_ON_DAYS = (3, 1, 5)  # generations
 LOOKS = (("", 1280, 800, "light"), ("-phone", 390, 844, "light"), ("-dark", 1280, 800, "dark"))
+# A card has one trial, whoever pays with it.
+CARDS = iter(MORE_THAT_PAY)
 
 
 def main() -> None:
@@ -80,7 +83,7 @@ def take(studio: Studio, suffix: str) -> None:
     shoot(studio.page, f"limit{suffix}")
 
     studio.dialog.get_by_role("button", name="Upgrade to Pro").click()
-    studio.pay()
+    studio.pay(next(CARDS))
     studio.dialog.get_by_role("button", name="Start writing").click()
     shoot(studio.page, f"pro{suffix}")
 
@@ -106,7 +109,7 @@ def take_billing(studio: Studio, suffix: str) -> None:
     """A trial, and six weeks later a renewal that a card has refused."""
     person = a_new_ada()
     studio.sign_in(person)
-    studio.subscribe()
+    studio.subscribe(next(CARDS))
     shoot(studio.page, f"trial{suffix}")
     studio.pass_days(7)
     studio.portal()

@@ -17,10 +17,13 @@ from playwright.sync_api import (
 )
 
 from tests.browser import MISSING, find_chromium
+from tests.journeys.checks import eventually
 
 PATIENCE = 20_000  # milliseconds that a step may take on a busy machine
 MINUTE = 75_000  # until the window of sixty seconds has surely moved on
 DAY_SECONDS = 86_400
+_MANY_WEBHOOKS_SECONDS = 60.0
+PAYS = "4242424242424242"
 FAILS_LATER = "4000 0000 0000 0341"  # a card of the portal that takes no further payment
 QUESTION = "Plan our launch week: four people, one product, shipping on Friday."
 
@@ -79,11 +82,15 @@ class Studio:
         self.prompt.fill(text)
         self.send.click()
 
-    def pay(self, card: str = "4242424242424242") -> None:
+    def pay(self, card: str = PAYS) -> None:
         """On the hosted page, after which the Studio welcomes the new plan."""
+        self.offer(card)
+        expect(self.dialog).to_contain_text("Welcome to", timeout=PATIENCE)
+
+    def offer(self, card: str) -> None:
+        """On the hosted page, whatever it says to that."""
         self.page.locator("[name=card]").first.fill(card, timeout=PATIENCE)
         self.page.locator("form:has([name=card]) button").first.click()
-        expect(self.dialog).to_contain_text("Welcome to", timeout=PATIENCE)
 
     def spend_the_day(self) -> int:
         """Uses up what is left of the day without the page's help; returns how many it took."""
@@ -126,17 +133,27 @@ class Studio:
         self.page.get_by_role("button", name="Account").click()
         self.page.get_by_role("button", name="Plans", exact=True).click()
 
-    def subscribe(self) -> None:
-        """To Pro, with its trial."""
+    def subscribe(self, card: str = PAYS) -> None:
+        """To Pro, with its trial where nobody had one with this card before."""
         self.plans()
         self.dialog.get_by_role("button", name="Upgrade to Pro").click()
-        self.pay()
+        self.pay(card)
         self.dialog.get_by_role("button", name="Start writing").click()
 
     def pass_days(self, days: int) -> None:
-        """And an hour, which Stripe takes until it collects an invoice."""
+        """And the hour until a renewal is collected; back when the webhook knows all of it."""
         body = {"advance_seconds": days * DAY_SECONDS + 3_600}
         assert self.page.request.post(f"{self.url}/local/clock", data=body).ok
+        eventually(self._undelivered, lambda waiting: not waiting, _MANY_WEBHOOKS_SECONDS)
+
+    def _undelivered(self) -> list[str]:
+        """The types of the events that the webhook has not taken yet."""
+        events = self.page.request.get(f"{self.url}/local/stripe/events").json()["data"]
+        return [
+            each["type"]
+            for each in events
+            if not any(attempt["status"] == 200 for attempt in each["deliveries"])
+        ]
 
     def portal(self) -> None:
         """Stripe's, by the menu."""

@@ -178,6 +178,7 @@ def test_a_month_before_is_a_click_away(studio: Studio) -> None:
 
 
 def test_meeting_the_days_limit_leads_to_pro_and_on(studio: Studio) -> None:
+    """Shows: an upgrade from the limit itself."""
     studio.sign_in(a_new_person())
     studio.spend_the_day()
 
@@ -197,7 +198,8 @@ def test_meeting_the_days_limit_leads_to_pro_and_on(studio: Studio) -> None:
     studio.ask("One more.")
     expect(studio.answers.or_(studio.dialog).first).to_be_visible(timeout=PATIENCE)
     again = studio.dialog.get_by_role("button", name="Send again")
-    expect(again.or_(studio.answers.last.locator(".text > *").first).first).to_be_visible()
+    begun = again.or_(studio.answers.last.locator(".text > *").first).first
+    expect(begun).to_be_visible(timeout=PATIENCE)
     if again.is_visible():
         again.click(timeout=MINUTE)
     expect(studio.answers.last).to_have_attribute("aria-busy", "false", timeout=PATIENCE)

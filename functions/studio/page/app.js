@@ -4,10 +4,9 @@ import { call, get, Problem } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { $, h, icon } from "./dom.js";
 import { showProviders, takeWantedPrice } from "./door.js";
-import { count, plural } from "./format.js";
 import { showLimit } from "./limits.js";
 import { showMonth } from "./month.js";
-import { alertWith, clearAlerts, closeDialog, report, showDialog } from "./notices.js";
+import { alertWith, clearAlerts, closeDialog, report } from "./notices.js";
 import {
   cameFromPortal,
   checkOut,
@@ -17,12 +16,12 @@ import {
   offerHigher,
   offerPlans,
   openPortal,
-  planName,
 } from "./plans.js";
 import { forgetReceipts } from "./receipts.js";
 import { closeRecent, markCurrent, onRecent, showRecent } from "./recent.js";
 import { showSubscription } from "./subscription.js";
 import { showOpened, showRemaining, showUsage } from "./usage.js";
+import { welcome } from "./welcome.js";
 
 const DRAFT = "tollgate.draft"; // the text survives a sign-in in this tab
 const MAC = navigator.userAgent.includes("Mac");
@@ -63,7 +62,7 @@ async function signIn() {
   await Promise.all([showRecent(conversation.id), returnFromCheckout()]).catch(report);
   if (cameFromPortal()) afterPortal().catch(report);
   const wanted = takeWantedPrice();
-  if (wanted && me.subscription.status === "none") await checkOut(wanted);
+  if (wanted && me.subscription.status === "none") await checkOut(me, wanted);
 }
 
 async function refreshMe() {
@@ -233,7 +232,7 @@ async function returnFromCheckout() {
   await untilPlanIs(plan);
   ({ blueprints } = await get("blueprints"));
   startAfresh();
-  welcome();
+  welcome(me);
 }
 
 /** Stripe's own message may arrive a moment after the browser does. */
@@ -253,19 +252,6 @@ async function afterPortal() {
     ({ blueprints } = await get("blueprints"));
     if (!$("picker").hidden) showBlueprints();
   }
-}
-
-function welcome() {
-  const { day, month } = me.usage;
-  const daily = day.limit === null ? "as many generations as you like" : `${plural(day.limit, "generation", "generations")} a day`;
-  const monthly = month.limit === null ? "unlimited tokens" : `${count(month.limit)} tokens a month`;
-  const go = h("button", { type: "button", className: "primary", onclick: closeDialog }, "Start writing");
-  showDialog({
-    title: `Welcome to ${planName(me.plan.id)}`,
-    message: `The barrier is up: ${daily}, ${monthly}, and every blueprint of your plan.`,
-    body: [h("div", { className: "actions" }, go)],
-    onclose: () => $("prompt").focus(),
-  });
 }
 
 // --- wiring -----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { count, moment, plural } from "./format.js";
 import { closeDialog, showDialog } from "./notices.js";
-import { higherPlans, offerHigher, planName } from "./plans.js";
+import { higherPlans, offerHigher, openPortal, planName } from "./plans.js";
 
 /** True where `problem` is a limit, and so has been shown; `again()` repeats the request. */
 export function showLimit(problem, me, again) {
@@ -18,6 +18,10 @@ export function showLimit(problem, me, again) {
     offerHigher(me, { title: "All your answers are busy", message });
   } else if (code === "spend_cap_reached") {
     showDialog({ title: "A pause for everybody", message: capped(details) });
+  } else if (code === "account_suspended") {
+    const billing = h("button", { type: "button", className: "primary", onclick: openPortal }, "Billing and invoices");
+    const body = [h("div", { className: "actions" }, billing)];
+    showDialog({ title: "Your account is on hold", message: ON_HOLD, body });
   } else if (code === "plan_required") {
     const plan = planName(details.required_plan);
     offerHigher(me, { title: `This needs ${plan}`, message: problem.message });
@@ -36,6 +40,9 @@ const monthly = ({ limit, remaining, resets_at: resetsAt }, lift) => ({
   title: "This month’s tokens are used up",
   message: `${count(remaining ?? 0)} of ${count(limit)} tokens are left, too few for this request. The next ones open ${moment(resetsAt)}${lift}.`,
 });
+
+const ON_HOLD =
+  "Nothing is written meanwhile. Most often a payment of yours is disputed at your bank: the account opens again once that is settled. If that is not so, write to us. Your text and your drafts are kept.";
 
 const capped = ({ resets_at: resetsAt }) =>
   `The service has spent what it may spend in a day. It writes again ${moment(resetsAt)}. Nothing was charged, and your text is kept.`;

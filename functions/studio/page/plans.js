@@ -5,7 +5,8 @@ import { h, icon, newId } from "./dom.js";
 import { money } from "./format.js";
 import { alertWith, report, showDialog } from "./notices.js";
 
-const ENDED = new Set(["none", "canceled", "incomplete_expired"]);
+const BUYABLE = new Set(["none", "canceled", "incomplete", "incomplete_expired"]); // nothing to change yet
+const FIRST = "tollgate.first"; // set while this tab pays for the person's first subscription
 const PORTAL = "tollgate.portal"; // set while this tab is at Stripe's portal
 
 let plans = [];
@@ -42,7 +43,8 @@ export function offerHigher(me, { title, message }) {
   showDialog({ title, message, body: higher.length ? [cards] : [], wide: higher.length > 1 });
 }
 
-export async function checkOut(priceKey) {
+export async function checkOut(me, priceKey) {
+  if (me.subscription.status === "none") sessionStorage.setItem(FIRST, "yes");
   try {
     const answer = await call("POST", "billing/checkout", { json: { price_key: priceKey } });
     leaveFor((await answer.json()).url);
@@ -50,6 +52,13 @@ export async function checkOut(priceKey) {
     if (error instanceof Problem && error.code === "already_subscribed") await openPortal();
     else report(error);
   }
+}
+
+/** True once where this was a person's first checkout, in which a trial may have been promised. */
+export function wasFirst() {
+  const first = sessionStorage.getItem(FIRST) !== null;
+  sessionStorage.removeItem(FIRST);
+  return first;
 }
 
 export async function openPortal() {
@@ -80,13 +89,13 @@ function upgradeButton(me, plan, price) {
   if (plan.id === me.plan.id) {
     return h("button", { type: "button", className: "wide", disabled: true }, icon("check"), "Your plan");
   }
-  const subscribed = !ENDED.has(me.subscription.status);
+  const subscribed = !BUYABLE.has(me.subscription.status);
   if (!price && !subscribed) return null;
   const label = subscribed ? `Change to ${plan.name}` : `Upgrade to ${plan.name}`;
   const button = h("button", { type: "button", className: "wide primary" }, label);
   button.onclick = async () => {
     button.disabled = true;
-    await (subscribed ? openPortal() : checkOut(price.key));
+    await (subscribed ? openPortal() : checkOut(me, price.key));
     button.disabled = false;
   };
   return button;

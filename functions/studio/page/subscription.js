@@ -20,7 +20,8 @@ export function showSubscription(me) {
 
 const states = {
   trialing: (me, dates) => ending(me, dates) ?? onTrial(me, dates),
-  active: (me, dates) => ending(me, dates),
+  active: (me, dates) => (me.plan.id === lowestPlan() ? unconfirmed(openPortal) : ending(me, dates)),
+  incomplete: (me) => unconfirmed(() => offerPlans(me)),
   past_due: (me, dates) => owing(me, dates),
   unpaid: (me, dates) => owing(me, dates),
   paused: (me) => ({
@@ -32,6 +33,15 @@ const states = {
   }),
   canceled: (me, dates) => ended(me, dates),
 };
+
+/** A bank debit is under way for days, and a card's owner may have been asked and not have answered. */
+const unconfirmed = (onclick) => ({
+  mood: "warn",
+  title: "Your first payment is not confirmed yet.",
+  text: "A bank may take days. Your plan begins the moment it says yes.",
+  action: "Pay another way",
+  onclick,
+});
 
 function onTrial(me, { current_period_end: end }) {
   return {

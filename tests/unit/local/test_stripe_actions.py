@@ -54,9 +54,61 @@ def test_events_are_taken_once_and_in_their_order(stripe: Actions) -> None:
     assert list(stripe.events()) == []
     stripe.advance(32 * DAY)
     assert [event["type"] for event in stripe.events()] == [
-        "invoice.paid",
+        "invoice.created",
         "customer.subscription.updated",
+        "invoice.finalized",
+        "invoice.paid",
     ]
+
+
+@pytest.mark.parametrize("card", [PAYS, ATTACHES_ONLY])
+def test_a_renewal_is_a_draft_for_an_hour_and_only_then_collected(
+    stripe: Actions, card: str
+) -> None:
+    _, bought_id = subscribed(stripe, card)
+    [item] = subscription(stripe, bought_id)["items"]["data"]
+    stripe.advance(item["current_period_end"] - stripe.now + 3_599)
+    [owed, first] = stripe.store.all("invoice")
+    assert (owed["status"], owed["number"], owed["attempted"]) == ("draft", None, False)
+    assert subscription(stripe, bought_id)["latest_invoice"] == owed["id"]
+    assert bought(stripe, bought_id) == ("active", "pro_monthly")
+    [renewed] = subscription(stripe, bought_id)["items"]["data"]
+    assert renewed["current_period_start"] == item["current_period_end"]
+    stripe.advance(1)
+    [owed, _] = stripe.store.all("invoice")
+    status = bought(stripe, bought_id)[0]
+    wanted = ("paid", "active") if card == PAYS else ("open", "past_due")
+    assert (owed["status"], status) == wanted
+    assert owed["number"] not in (None, first["number"])
+
+
+def test_what_is_cancelled_in_the_draft_hour_is_never_charged(stripe: Actions) -> None:
+    _, bought_id = subscribed(stripe)
+    [item] = subscription(stripe, bought_id)["items"]["data"]
+    stripe.advance(item["current_period_end"] - stripe.now)
+    stripe.cancel(bought_id)
+    stripe.advance(40 * DAY)
+    [owed, _] = stripe.store.all("invoice")
+    assert (owed["status"], owed["auto_advance"]) == ("draft", False)
+    assert len(stripe.store.all("charge")) == 1
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_the_end_of_a_trial_is_told_once_three_days_before(
+    stripe: Actions, is_cancelled: bool
+) -> None:
+    customer = stripe.customer("ada@example.com", "acc_1")
+    bought_id = stripe.subscribe(customer, "pro_monthly", trial_days=7)
+    if is_cancelled:
+        stripe.cancel(bought_id)
+    stripe.advance(4 * DAY - 1)
+    reminder = "customer.subscription.trial_will_end"
+    assert reminder not in [event["type"] for event in stripe.events()]
+    stripe.advance(DAY)
+    told = [event["data"]["object"]["id"] for event in stripe.events() if event["type"] == reminder]
+    assert told == ([] if is_cancelled else [bought_id])
+    stripe.advance(40 * DAY)
+    assert reminder not in [event["type"] for event in stripe.events()]
 
 
 def test_a_failed_renewal_is_paid_by_hand_with_another_card(stripe: Actions) -> None:
