@@ -63,7 +63,8 @@ def broken_between(before: State, after: State) -> Iterator[str]:
     if after.account.plan != after.tenant.limits.plan:
         yield f"P6: {after.account.plan} projected, the gate has {after.tenant.limits.plan}"
     limits = after.tenant.limits
-    if Limits.of(CATALOGUE.plans[limits.plan], limits.anchor, limits.until) != limits:
+    plan, metered = CATALOGUE.plans[limits.plan], limits.metered
+    if Limits.of(plan, limits.anchor, limits.until, metered=metered) != limits:
         yield f"P6: {limits} are not the plan's"
     owner, was = after.account.customer_id, before.account.customer_id
     if was not in {None, owner}:

@@ -126,6 +126,20 @@ def an_unlimited_plan(history: History) -> None:
     admit(history)
     admit(history)
     expect(history, "holds 1140", steps.extend_by, 1_000)
+    admit(history)
+    steps.end(history)
+
+
+def a_metered_plan_is_on_trial(history: History) -> None:
+    history.step(steps.begin_trial_of, "team")
+    believe(history)
+    admit(history)
+    with_plan(history, "team", month=300)
+    admit(history)
+    admit(history, "refused by month")
+    history.step(steps.change_to, "team")
+    believe(history)
+    admit(history)
     steps.end(history)
 
 
@@ -263,6 +277,7 @@ OF_ADMISSION: tuple[Scenario, ...] = (
     more_than_a_month_allows,
     a_plan_without_a_day,
     an_unlimited_plan,
+    a_metered_plan_is_on_trial,
     the_session_has_ended,
     everybody_is_signed_out,
     an_account_is_suspended,

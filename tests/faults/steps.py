@@ -76,11 +76,18 @@ def _refresh(history: History, table: Table) -> Callable[[str], None]:
 
 
 def _write_limits(
-    history: History, table: Table, plan: str, at: datetime | None, until: datetime | None
+    history: History,
+    table: Table,
+    plan: str,
+    at: datetime | None,
+    until: datetime | None,
+    *,
+    metered: bool = True,
 ) -> None:
     """As billing does it: with what was read, or not at all."""
     tenant = history.gate(table).tenant
-    limits = changed(tenant, history.catalogue.plans[plan], at, until, history.now())
+    new = history.catalogue.plans[plan]
+    limits = changed(tenant, new, at, until, history.now(), metered=metered)
     if limits == tenant.limits:
         return
     try:
@@ -233,6 +240,12 @@ def change_to(
     until: datetime | None = None,
 ) -> str:
     _write_limits(history, table, plan, at, until)
+    return plan
+
+
+def begin_trial_of(history: History, table: Table, plan: str) -> str:
+    """Nobody pays yet for what goes beyond its month."""
+    _write_limits(history, table, plan, None, None, metered=False)
     return plan
 
 

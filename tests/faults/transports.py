@@ -71,10 +71,13 @@ StripeAnswer = tuple[Any, int, Any]
 
 
 class StripeWire(PatientClient):
-    """What Stripe's SDK sends its tries through; `wire` is the table's, of the same process."""
+    """What Stripe's SDK sends its tries through; `wire` is the table's, of the same process.
 
-    def __init__(self, wire: Wire) -> None:
-        super().__init__(timeout=5)
+    `session` is another way to Stripe than its address.
+    """
+
+    def __init__(self, wire: Wire, session: requests.Session | None = None) -> None:
+        super().__init__(timeout=5, session=session)
         self._wire = wire
         self.requests_sent = 0
 

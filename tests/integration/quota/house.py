@@ -126,9 +126,11 @@ class House:
         plan: str = "free",
         anchor: str = CALENDAR,
         until: datetime | None = None,
+        *,
+        metered: bool = True,
     ) -> str:
         end = None if until is None else milliseconds(until)
-        limits = Limits.of(self.catalogue.plans[plan], anchor, end)
+        limits = Limits.of(self.catalogue.plans[plan], anchor, end, metered=metered)
         sessions = {SESSION: milliseconds(NOON + timedelta(days=3_650))}
         self.direct.put(gate.born(account, limits, sessions))
         return account
@@ -169,7 +171,8 @@ class House:
     def change_plan(self, plan: str, anchor: datetime | None, account: str = "acc_1") -> None:
         """As billing does it."""
         tenant = self.gate(account).tenant
-        limits = changed(tenant, self.catalogue.plans[plan], anchor, None, self.clock())
+        new = self.catalogue.plans[plan]
+        limits = changed(tenant, new, anchor, None, self.clock(), metered=True)
         self.direct.update(keys.gate(account), write_limits(tenant, limits))
 
     def edit(

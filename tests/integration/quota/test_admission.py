@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import msgspec
 import pytest
 
 from tests.integration.quota.house import (
@@ -17,6 +18,7 @@ from tests.integration.quota.house import (
     race,
     refused_scope,
 )
+from tollgate.catalogue import Catalogue
 from tollgate.quota.admission import (
     SHORTEST_OUTPUT,
     Admitted,
@@ -32,6 +34,12 @@ from tollgate.tenancy.gate import milliseconds, number
 from tollgate.tenancy.ids import new_id
 
 STALE = Hint("free", "calendar", 0)
+
+
+def selling(known: Catalogue, month: int) -> Catalogue:
+    """Another month of the plan that sells what goes beyond it."""
+    team = msgspec.structs.replace(known.plans["team"], month=month)
+    return msgspec.structs.replace(known, plans={**known.plans, "team": team})
 
 
 # --- The usual admission ---------------------------------------------------------------------
@@ -52,7 +60,7 @@ def test_a_usual_admission_is_one_request_and_one_write_unit(house: House) -> No
 def test_an_admission_holds_what_it_may_use(house: House) -> None:
     house.open_account()
     admitted = house.admit("gen_1")
-    expected = Hold(HOLD, INPUT, PERIOD, TODAY, milliseconds(NOON), "usr_1", "tiny")
+    expected = Hold(HOLD, INPUT, PERIOD, TODAY, milliseconds(NOON), "usr_1", "tiny", plan="free")
     assert admitted.hold == house.gate().open["gen_1"] == expected
     assert admitted.gate == house.gate()
     assert admitted.output_tokens == OUTPUT
@@ -140,6 +148,27 @@ def test_a_metered_plan_goes_on_beyond_its_month(house: House) -> None:
         house.admit(f"gen_{n}")
     assert house.gate().used[PERIOD] == 10 * HOLD > house.catalogue.plans["team"].month
     assert house.admit("gen_10", hint=STALE).output_tokens == OUTPUT
+
+
+def test_the_month_is_a_hard_limit_where_nobody_pays_for_what_goes_beyond(house: House) -> None:
+    """A trial of a metered plan, or one whose payment is overdue: still one write an admission."""
+    house.catalogue = selling(house.catalogue, month=2 * HOLD)
+    house.open_account(plan="team", metered=False)
+    for n in range(2):
+        hint = house.hint()
+        requests = house.wire.made_by(partial(house.admit, f"gen_{n}", hint=hint))
+        assert requests == ["update_item"]
+    assert refused_scope(house) == "month"
+
+
+def test_a_catalogue_that_changes_under_a_gate_sells_nothing_to_who_does_not_pay(
+    house: House,
+) -> None:
+    house.open_account(plan="team", metered=False)
+    house.catalogue = selling(house.catalogue, month=2 * HOLD)
+    house.admit("gen_1")
+    limits = house.gate().tenant.limits
+    assert (limits.month, limits.metered) == (2 * HOLD, False)
 
 
 def test_a_plan_is_metered_only_where_its_gate_says_so(house: House) -> None:

@@ -230,6 +230,7 @@ def _hold(visitor: Visitor, hint: Hint, wanted: Demand, now: datetime) -> Hold:
         at=milliseconds(now),
         user=visitor.user_id,
         model=wanted.model,
+        plan=hint.plan,
     )
 
 

@@ -27,7 +27,7 @@ def admission_write(
     per_minute: int | None,
     now: datetime,
 ) -> Update:
-    text = _text(per_minute, metered=plan.overage is not None)
+    text = _text(per_minute, sells=plan.overage is not None)
     names = {
         **text.names,
         "#sid": visitor.session_id,
@@ -46,11 +46,11 @@ def admission_write(
         ":terms": Terms(plan.id, plan.month).value(),
         ":zero": number(0),
         ":one": number(1),
+        ":limit": number(plan.month),
+        ":room": number(plan.month - hold.tokens),
         ":null": {"S": "NULL"},
         ":shard": {"S": shard(visitor.account_id)},
     }
-    if plan.overage is None:
-        values |= {":limit": number(plan.month), ":room": number(plan.month - hold.tokens)}
     if per_minute is not None:
         values[":window"] = number(milliseconds(now - WINDOW))
     return Update(text.expression, names, values, text.condition)
@@ -64,14 +64,14 @@ class _Text:
 
 
 @cache
-def _text(per_minute: int | None, *, metered: bool) -> _Text:
+def _text(per_minute: int | None, *, sells: bool) -> _Text:
+    """`sells`: the plan goes on beyond its month, where the gate says that this is paid for."""
     terms, sets, names = [*_TERMS], [*_SETS], {f"#{name}": name for name in _ALIASED}
-    if metered:
-        terms.append("attribute_exists(#metered)")
+    if sells:
+        terms.append(f"(attribute_exists(#metered) OR ({_MONTH}))")
         names["#metered"] = "metered"
     else:
         terms.append(_MONTH)
-        names["#month_limit"] = "month_limit"
     if per_minute is not None:
         places = range(per_minute)
         terms.append("(attribute_not_exists(#last) OR #last <= :window)")
@@ -113,5 +113,6 @@ _ALIASED = (
     "day_limit",
     "open",
     "concurrent_limit",
+    "month_limit",
     "due",
 )

@@ -33,8 +33,9 @@ class Hold:
 
     `tokens` of `input` and output together, in `period`; `at` in epoch milliseconds; `delivered` is
     the last checkpoint of output tokens; a `pinned` hold is being reclaimed and takes no
-    checkpoint; a `stopped` one asks its generation to end. `repeated` is known to the admitting
-    process alone and not stored: another sending of the admission may still be under way.
+    checkpoint; a `stopped` one asks its generation to end; `plan` is the one it was admitted under.
+    `repeated` is known to the admitting process alone and not stored: another sending of the
+    admission may still be under way.
     """
 
     tokens: int
@@ -47,6 +48,7 @@ class Hold:
     delivered: int = 0
     pinned: bool = False
     stopped: bool = False
+    plan: str = ""
     repeated: bool = field(default=False, compare=False)
 
     def value(self) -> Value:
@@ -64,6 +66,8 @@ class Hold:
             fields["x"] = number(1)
         if self.stopped:
             fields["s"] = number(1)
+        if self.plan:
+            fields["l"] = {"S": self.plan}
         return {"M": fields}
 
     @classmethod
@@ -80,6 +84,7 @@ class Hold:
             delivered=integer(fields["n"]),
             pinned="x" in fields,
             stopped="s" in fields,
+            plan=fields["l"]["S"] if "l" in fields else "",
         )
 
 

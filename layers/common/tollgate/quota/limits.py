@@ -11,21 +11,30 @@ from tollgate.tenancy.gate import Limits, Tenant, milliseconds, number
 
 
 def changed(
-    tenant: Tenant, plan: Plan, anchor_at: datetime | None, until: datetime | None, now: datetime
+    tenant: Tenant,
+    plan: Plan,
+    anchor_at: datetime | None,
+    until: datetime | None,
+    now: datetime,
+    *,
+    metered: bool = True,
 ) -> Limits:
     """The limits of `plan` from `now` on.
 
-    A running period keeps its name and what was used in it.
+    A running period keeps its name and what was used in it. `metered`: what goes beyond the month
+    is paid for.
     """
     anchor = change_anchor(Anchor.parse(tenant.limits.anchor), anchor_at, now)
-    return Limits.of(plan, str(anchor), None if until is None else milliseconds(until))
+    end = None if until is None else milliseconds(until)
+    return Limits.of(plan, str(anchor), end, metered=metered)
 
 
 def in_force(tenant: Tenant, plan: Plan) -> Limits:
     """What the catalogue says today for this tenant's plan; a gate written under an older catalogue
-    differs.
+    differs. That somebody pays for what goes beyond the month only billing can say.
     """
-    return Limits.of(plan, tenant.limits.anchor, tenant.limits.until)
+    known = tenant.limits
+    return Limits.of(plan, known.anchor, known.until, metered=known.metered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ class Receipt(Record):
     charged) or reclaimed; or refunded, where it stands for a refund and nobody's generation. A
     settlement that came after its reclaim adds its own numbers once, as `late_*`: they are what is
     charged, of the model that really answered.
+
+    Where the plan of the admission sells what goes beyond its month, `meter` counts that and
+    `included` is the month. `overage` is the part of this charge that was sold, `late_overage` of
+    the late difference, each fixed once; `reported_at` is when Stripe had it.
     """
 
     account_id = UnicodeAttribute()
@@ -31,6 +35,10 @@ class Receipt(Record):
     price_version = UnicodeAttribute()
     admitted_at = NumberAttribute()
     decided_at = NumberAttribute()
+    meter = UnicodeAttribute(null=True)
+    included = NumberAttribute(null=True)
+    overage = NumberAttribute(null=True)
+    reported_at = NumberAttribute(null=True)
     late_outcome = UnicodeAttribute(null=True)
     late_model = UnicodeAttribute(null=True)
     late_provider = UnicodeAttribute(null=True)
@@ -39,6 +47,8 @@ class Receipt(Record):
     late_estimated = BooleanAttribute(null=True)
     late_cost = NumberAttribute(null=True)
     late_at = NumberAttribute(null=True)
+    late_overage = NumberAttribute(null=True)
+    late_reported_at = NumberAttribute(null=True)
 
     @property
     def unused(self) -> int:

@@ -76,6 +76,11 @@ def settle(
     return _follow(table, own, now, repeated=hold.repeated)
 
 
+def follow(table: Table, receipt: Receipt, now: datetime) -> Gate | None:
+    """What `settle` does last, for whoever finds a decided generation's hold still there."""
+    return _follow(table, receipt, now, repeated=True)
+
+
 def checkpoint(table: Table, account_id: str, generation_id: str, output_tokens: int) -> None:
     """Notes on the hold what has been delivered, so that a process that dies is charged for it."""
     change = Update(
@@ -98,7 +103,8 @@ def _receipt(
     usage: Usage,
     now: datetime,
 ) -> Receipt:
-    model = catalogue.models.get(usage.model)
+    model, plan = catalogue.models.get(usage.model), catalogue.plans.get(hold.plan)
+    overage = plan.overage if plan else None
     return Receipt.new(
         keys.receipt(account_id, generation_id),
         account_id=account_id,
@@ -117,6 +123,8 @@ def _receipt(
         price_version=catalogue.version,
         admitted_at=hold.at,
         decided_at=milliseconds(now),
+        meter=overage.meter if overage else None,
+        included=plan.month if plan and overage else None,
     )
 
 
