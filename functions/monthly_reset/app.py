@@ -9,11 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from tollgate.catalogue import Catalogue
-from tollgate.logs import logger
+from tollgate.logs import logger, metrics
 from tollgate.quota.close_due_periods import Sweep, close_due_periods
 from tollgate.quota.periods import rfc3339
 from tollgate.table.client import Table
-from tollgate.tenancy.gate import milliseconds
 
 Event = dict[str, Any]
 LONGEST_CHAIN = 12
@@ -65,15 +64,7 @@ def _members(sweep: Sweep) -> Event:
 
 
 def _metrics(sweep: Sweep, now: datetime) -> Event:
-    """Makes metrics of the line's own members (CloudWatch's embedded metric format)."""
-    names = ["due", "closed", "reclaimed", "left"]
     behind = {}
     if sweep.oldest is not None:
         behind = {"behind_seconds": int((now - sweep.oldest).total_seconds())}
-    directive = {
-        "Namespace": "Tollgate",
-        "Dimensions": [["function_name"]],
-        "Metrics": [{"Name": each} for each in (*names, *behind)],
-    }
-    embedded = {"Timestamp": milliseconds(now), "CloudWatchMetrics": [directive]}
-    return {**behind, "_aws": embedded}
+    return {**behind, **metrics(now, "due", "closed", "reclaimed", "left", *behind)}
