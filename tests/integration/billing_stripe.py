@@ -140,17 +140,41 @@ class ScriptedStripe:
 
     def _listed(self, kind: str, form: Json) -> Json | None:
         match kind:
-            case "subscriptions":
+            case "subscriptions" if "customer" in form:
                 return self._page_of(self.subscriptions.get(form["customer"], []), form)
+            case "subscriptions":
+                return self._page_of(list(self._everybodys()), form)
             case "invoices":
                 return _list(self.invoices.get(form["subscription"], []))
             case "charges":
-                return _list(self.charges.get(form["customer"], []))
-            case "refunds":
+                held = self.charges.get(form["customer"], [])
+                return _list([self._with_refunds(each) for each in held])
+            case "refunds" if "charge" in form:
                 return _list(self.refunds.get(form["charge"], []))
-            case "disputes":
+            case "disputes" if "charge" in form:
                 return _list(self.disputes.get(form["charge"], []))
+            case "refunds" | "disputes":
+                taken = self.refunds if kind == "refunds" else self.disputes
+                return self._page_of(list(self._of_everybody(taken)), form)
         return None
+
+    def _everybodys(self) -> Iterator[Json]:
+        """The newest first, each with its customer."""
+        found = [each for held in self.subscriptions.values() for each in held]
+        for each in sorted(found, key=lambda each: -int(each["id"].removeprefix("sub_"))):
+            customer_id = each["customer"]
+            yield {**each, "customer": self.customers.get(customer_id, {"id": customer_id})}
+
+    def _of_everybody(self, held: dict[str, list[Json]]) -> Iterator[Json]:
+        """Each with its charge."""
+        charges = {each["id"]: each for mine in self.charges.values() for each in mine}
+        for each in (each for mine in held.values() for each in mine):
+            yield {**each, "charge": charges[each["charge"]]}
+
+    def _with_refunds(self, charge: Json) -> Json:
+        """The newest ten, as Stripe expands them."""
+        refunds = self.refunds.get(charge["id"], [])
+        return {**charge, "refunds": _list(refunds[:10], has_more=len(refunds) > 10)}
 
     def _made(self, path: list[str], form: Json) -> Json | None:
         match path:

@@ -134,6 +134,7 @@ def test_a_first_subscription_has_a_trial_and_a_second_one_has_none(
     assert "subscription_data[trial_period_days]" not in service.stripe.posted(SESSIONS)[-1]
 
 
+@pytest.mark.case("S11")
 def test_an_address_that_had_its_trial_is_offered_none(service: ScriptedService) -> None:  # S11
     person = service.person()
     had = trial_claim(by_email(service.account(person).email), "acc_another", "sub_another")
@@ -155,6 +156,7 @@ def test_a_trial_is_remembered_when_stripe_has_forgotten_it(
 
 
 @pytest.mark.parametrize("status", ["active", "trialing", "past_due", "unpaid", "paused"])
+@pytest.mark.case("S31")
 def test_a_subscriber_is_sent_to_the_portal(service: ScriptedService, status: str) -> None:  # S31
     person, customer = service.customer()
     service.stripe.subscribe(customer, status=status)
@@ -173,6 +175,7 @@ def test_a_refused_subscriber_gets_the_plan_that_no_event_has_brought(
     assert service.account(person).plan == "pro"
 
 
+@pytest.mark.case("I2")
 def test_one_key_for_another_body_is_a_mismatch(service: ScriptedService) -> None:  # I2
     person = service.person()
     assert service.buy(person, "pro_monthly", key="k1").status_code == 200
@@ -180,6 +183,7 @@ def test_one_key_for_another_body_is_a_mismatch(service: ScriptedService) -> Non
     assert len(service.stripe.sessions) == 1
 
 
+@pytest.mark.case("I3")
 def test_one_key_of_two_accounts_is_two_checkouts(service: ScriptedService) -> None:  # I3
     one, other = service.person(), service.person()
     first, second = service.buy(one, key="k1"), service.buy(other, key="k1")
@@ -203,6 +207,7 @@ def test_a_key_beyond_reason_is_refused(service: ScriptedService, key: str) -> N
     refused(service.buy(service.person(), key=key), 422, "invalid_request")
 
 
+@pytest.mark.case("S2")
 def test_who_returns_before_the_webhook_has_the_plan_already(
     service: ScriptedService,
 ) -> None:  # S2

@@ -37,6 +37,7 @@ def test_a_page_that_is_open_is_found_again(service: ScriptedService) -> None:  
     assert len(service.stripe.posted(SESSIONS)) == 1
 
 
+@pytest.mark.case("S30")
 def test_another_price_closes_the_page_of_the_first(service: ScriptedService) -> None:  # S30
     person = service.person()
     prices = ("pro_monthly", "pro_yearly", "pro_monthly")
@@ -46,6 +47,7 @@ def test_another_price_closes_the_page_of_the_first(service: ScriptedService) ->
 
 
 @pytest.mark.parametrize("status", ["expired", "complete"])
+@pytest.mark.case("S3")
 def test_a_page_that_has_ended_leaves_the_way_open(
     service: ScriptedService, status: str
 ) -> None:  # S3
@@ -76,6 +78,7 @@ def test_a_page_that_is_paid_while_it_is_closed_is_a_subscription(
 
 
 @pytest.mark.parametrize("keys", [[None], ["k1"], [None, "k1", "k2"]], ids=str)
+@pytest.mark.case("S30")
 def test_fifty_clicks_at_once_open_one_page_of_one_customer(
     service: ScriptedService, keys: list[str | None]
 ) -> None:  # S30, I1
@@ -120,6 +123,19 @@ def test_a_customer_that_was_recorded_first_stays_the_only_one(
     }
 
 
+@pytest.mark.case("I1")
+def test_a_repeated_key_has_its_first_answer_whatever_was_opened_since(
+    service: ScriptedService,
+) -> None:
+    person = service.person()
+    first = service.buy(person, key="k1")
+    page_opened(service, person, "pro_yearly")
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: service.buy(person, key="k1"), range(50)))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, first.text)}
+    assert len(service.stripe.sessions) == 2
+
+
 class Killed(BaseException):
     pass
 
@@ -140,6 +156,7 @@ def killed_after_stripe(service: ScriptedService, person: Person, price: str) ->
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.case("I4")
 def test_a_crash_between_stripe_and_the_record_repeats_the_same_page(
     service: ScriptedService, is_listed: bool
 ) -> None:  # I4
@@ -158,6 +175,7 @@ def test_a_page_that_a_crash_left_is_closed_for_another_price(service: ScriptedS
     assert open_pages(service) == [opened]
 
 
+@pytest.mark.case("I5")
 def test_an_attempt_that_is_a_day_old_is_not_repeated(service: ScriptedService) -> None:  # I5
     person = service.person()
     made = killed_after_stripe(service, person, "pro_monthly")

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.billing_service import ScriptedService, event
+from tests.integration.billing_service import Person, ScriptedService, event
 from tests.integration.billing_stripe import PERIOD, Json, running_stripe
 from tests.integration.conftest import Dump
+from tests.integration.sign_in_service import profile, signed_in
 from tollgate.billing.entitlement import DUPLICATE
 from tollgate.table.client import Table
 
@@ -30,6 +31,7 @@ def cancelled(service: ScriptedService) -> list[str]:
     return [path.rpartition("/")[2] for method, path, _ in requests if method == "DELETE"]
 
 
+@pytest.mark.case("S23")
 def test_a_duplicate_is_cancelled_once_with_an_alarm(  # S23
     service: ScriptedService, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_price_is_known_after_its_lookup_key_moved_on(service: ScriptedService
     assert service.account(person).price_key == "team_yearly"
 
 
+@pytest.mark.case("S17")
 def test_an_unpaid_upgrade_is_read_from_the_invoice_that_credits_the_old_price(  # S17
     service: ScriptedService,
 ) -> None:
@@ -88,6 +91,27 @@ def test_an_unpaid_upgrade_is_read_from_the_invoice_that_credits_the_old_price( 
     assert service.tenant(person).limits.plan == "team"
 
 
+def test_a_change_that_waits_for_its_payment_has_changed_nothing_yet(  # S17
+    service: ScriptedService,
+) -> None:
+    """Where Stripe is told so, the change itself waits, and its invoice is open meanwhile."""
+    person, customer = service.customer()
+    now = int(service.clock().timestamp())
+    unpaid = {"status": "open", "billing_reason": "subscription_update", "created": now}
+    subscription = service.stripe.subscribe(customer, latest_invoice=unpaid)
+    assert outcome(service, event(customer, "invoice.payment_failed")) == "applied"
+    limits = service.tenant(person).limits
+    assert (limits.plan, limits.until) == ("pro", None)
+    assert service.account(person).grace_until is None
+    [item] = subscription["items"]["data"]
+    item["price"] = {"id": "price_team_monthly", "lookup_key": "team_monthly"}
+    unpaid["status"] = "paid"
+    kind = "customer.subscription.pending_update_applied"
+    assert outcome(service, event(customer, kind)) == "applied"
+    assert service.tenant(person).limits.plan == "team"
+
+
+@pytest.mark.case("S27")
 def test_a_deleted_customer_leaves_a_free_account_that_becomes_another_customer(  # S27
     service: ScriptedService, dump: Dump, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -105,9 +129,10 @@ def test_a_deleted_customer_leaves_a_free_account_that_becomes_another_customer(
     before = dump()
     assert outcome(service, event(customer, "customer.subscription.deleted")) == "ignored"
     assert (dump(), caplog.messages) == (before, [])
-    who = account.id, account.email, account.name
-    other = service.gateway.create_customer(*who, gone)
-    assert other not in {customer, service.gateway.create_customer(*who)}
+    assert service.buy(person).status_code == 200
+    other = service.account(person).customer_id
+    assert other is not None
+    assert (other != customer, list(service.stripe.customers)) == (True, [customer, other])
     service.stripe.subscribe(other, "team_monthly")
     assert outcome(service, event(other)) == "applied"
     assert service.account(person).plan == "team"
@@ -129,6 +154,7 @@ def on_trial(service: ScriptedService, customer: str, card: str, **changes: Any)
     return service.stripe.subscribe(customer, status="trialing", **trial)
 
 
+@pytest.mark.case("S11")
 def test_one_card_has_one_trial_whoever_pays_with_it(service: ScriptedService) -> None:  # S11
     first, customer = service.customer()
     trial = on_trial(service, customer, "card_a")
@@ -143,6 +169,19 @@ def test_one_card_has_one_trial_whoever_pays_with_it(service: ScriptedService) -
     assert service.stripe.posted(f"/v1/subscriptions/{another['id']}") == [{"trial_end": "now"}]
     assert service.account(second).subscription_status == "active"
     assert service.stripe.posted(f"/v1/subscriptions/{trial['id']}") == []
+
+
+@pytest.mark.parametrize("proved", [[True, False], [False, True]])
+def test_only_a_verified_address_uses_up_its_trial(  # S11
+    service: ScriptedService, proved: list[bool]
+) -> None:
+    for number, verified in enumerate(proved):
+        person = Person(signed_in(service.table, profile(f"s{number}", "t@example.com", verified)))
+        account = service.account(person)
+        customer = service.gateway.create_customer(account.id, account.email, account.name)
+        trial = on_trial(service, customer, f"card_{number}")
+        assert outcome(service, event(customer)) == "applied"
+    assert trial["status"] == ("active" if proved[0] else "trialing")
 
 
 def test_an_account_has_one_trial_with_any_card_and_customer(  # S11, S27

@@ -5,19 +5,26 @@ import json
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from local.clock import Clock
-from tests.integration.billing_service import Person, Service, sign
+from tests.integration.billing_service import ORIGIN, Person, Service, sign
 from tests.integration.conftest import Dump
+from tests.integration.sign_in_service import CATALOGUE
 from tests.stand_ins import stand_in
 from tollgate.billing.apply_subscription import sync_account
 from tollgate.billing.lapse import lapse
+from tollgate.billing.records import trial_claim
+from tollgate.billing.start_checkout import start_checkout
 from tollgate.billing.stripe_gateway import StripeGateway
+from tollgate.billing.trials import by_email
+from tollgate.catalogue import CheckoutOptions
 from tollgate.table.client import Table
 
 PAYS, FAILS_LATER = "4242424242424242", "4000000000000341"
@@ -39,9 +46,9 @@ class Upgrades(Service):
         clock.advance(seconds)
         self._stripe("POST", "/control/tick")
 
-    def pay(self, url: str, card: str = PAYS) -> str:
+    def pay(self, url: str, card: str = PAYS, code: str = "") -> str:
         """Where the person is sent after the payment."""
-        answer = self._stripe("POST", url, {"card": card})
+        answer = self._stripe("POST", url, {"card": card, "code": code})
         assert answer.status_code == 303, answer.text
         return str(answer.headers["location"])
 
@@ -103,6 +110,36 @@ def test_a_payment_is_pro_on_return_and_its_events_change_nothing_more(  # S1, S
     assert dump() == before
 
 
+@pytest.mark.case("S6")
+def test_a_code_that_leaves_nothing_to_pay_brings_the_plan(service: Upgrades) -> None:
+    options = CheckoutOptions(promotion_codes=True)
+    offered = msgspec.structs.replace(CATALOGUE, checkout=options, trial_days=0)
+    person = service.person()
+    billing = replace(service.billing, catalogue=offered)
+    opened = start_checkout(billing, person.account_id, "pro_monthly", ORIGIN, None)
+    service.pay(opened.url, code="FREE100")
+    sync_account(service.billing, person.account_id)
+    assert service.account(person).subscription_status == "active"
+    assert service.tenant(person).limits.plan == "pro"
+
+
+@pytest.mark.case("S4")
+@pytest.mark.parametrize(("account", "plan"), [("000123456789", "pro"), ("000111111116", "free")])
+def test_a_bank_debit_is_the_plan_when_its_money_arrives_and_not_before(
+    service: Upgrades, clock: Clock, account: str, plan: str
+) -> None:
+    person = service.person()
+    had = trial_claim(by_email(service.account(person).email), "acc_another", "sub_another")
+    service.table.put(had.serialize())  # a trial would put the debit off
+    session_id = service.paid(person, card=account)
+    answer = service.ask(person, "GET", f"/billing/checkout/{session_id}")
+    assert answer.json() == {"status": "complete", "plan": "free"}
+    service.advance(clock, 3 * DAY + 1)
+    for body in service.events():
+        assert service.deliver(body).status_code == 200
+    assert (service.account(person).plan, service.tenant(person).limits.plan) == (plan, plan)
+
+
 def test_twenty_checkouts_at_once_make_one_customer(service: Upgrades) -> None:  # S30
     person = service.person()
     with ThreadPoolExecutor(20) as pool:
@@ -120,6 +157,7 @@ def test_fifty_clicks_with_one_key_open_one_session(service: Upgrades) -> None: 
     assert len({answer.text for answer in answers}) == 1
 
 
+@pytest.mark.case("S20")
 def test_a_cancelled_plan_stays_until_its_end_and_can_be_resumed(  # S12, S20, S31
     service: Upgrades, clock: Clock
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_signature_is_enough_whatever_the_origin(service: ScriptedService) -> 
     assert outcome(answer) == "applied"
 
 
+@pytest.mark.case("W7")
 def test_a_redelivery_changes_no_item_and_asks_stripe_nothing(  # W7
     service: ScriptedService, dump: Dump
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_redelivery_changes_no_item_and_asks_stripe_nothing(  # W7
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.case("S1")
 def test_any_order_and_repetition_ends_in_what_stripe_says(  # W1, S1, S22
     service: ScriptedService, seed: int
 ) -> None:
@@ -103,6 +105,7 @@ def test_any_order_and_repetition_ends_in_what_stripe_says(  # W1, S1, S22
     assert service.account(person).applied_seq == read_at + len(kinds)
 
 
+@pytest.mark.case("W8")
 def test_a_stale_reading_never_replaces_a_newer_one(service: ScriptedService) -> None:  # W8
     person, customer = service.customer()
     read_at = service.account(person).applied_seq
@@ -161,6 +164,7 @@ def test_two_deliveries_of_one_event_at_once_are_one(service: ScriptedService) -
     assert service.account(person).applied_seq == read_at + 1
 
 
+@pytest.mark.case("W4")
 def test_a_forged_delivery_writes_nothing(service: ScriptedService, dump: Dump) -> None:  # W4
     _, customer = service.customer()
     service.stripe.subscribe(customer)
@@ -185,7 +189,7 @@ def test_a_forged_delivery_writes_nothing(service: ScriptedService, dump: Dump) 
     before, asked = dump(), len(service.stripe.requests)
     for name, (content, header) in forged.items():
         answer = deliver(service.webhook, content, header)
-        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_signature"), name
+        assert (answer.status_code, answer.json().get("code")) == (400, "invalid_signature"), name
     assert (dump(), len(service.stripe.requests)) == (before, asked)
     assert outcome(service.deliver(body, good)) == "applied"
 
@@ -198,6 +202,7 @@ def test_a_signature_is_good_for_five_minutes_in_both_directions(service: Script
 
 
 @pytest.mark.parametrize("secrets", [[], [""], [" "]])
+@pytest.mark.case("W5")
 def test_without_a_secret_everything_is_refused(  # W5
     service: ScriptedService, secrets: list[str]
 ) -> None:
@@ -208,6 +213,7 @@ def test_without_a_secret_everything_is_refused(  # W5
         assert deliver(app, body, header).status_code == 400
 
 
+@pytest.mark.case("W6")
 def test_both_secrets_hold_while_one_is_replaced_and_the_old_one_not_after(  # W6
     service: ScriptedService,
 ) -> None:
@@ -222,6 +228,7 @@ def test_both_secrets_hold_while_one_is_replaced_and_the_old_one_not_after(  # W
 
 
 @pytest.mark.parametrize("live_deployment", [False, True])
+@pytest.mark.case("S29")
 def test_an_event_of_the_other_mode_is_ignored_with_an_alarm(  # S29
     service: ScriptedService, dump: Dump, caplog: pytest.LogCaptureFixture, live_deployment: bool
 ) -> None:
@@ -235,6 +242,7 @@ def test_an_event_of_the_other_mode_is_ignored_with_an_alarm(  # S29
     assert "livemode_mismatch" in caplog.messages
 
 
+@pytest.mark.case("W10")
 def test_an_unknown_type_is_ignored_and_writes_nothing(
     service: ScriptedService, dump: Dump
 ) -> None:  # W10
@@ -257,15 +265,16 @@ def test_an_unknown_type_is_ignored_and_writes_nothing(
         b' "data": {"object": {"customer": 5}}}',
     ],
 )
+@pytest.mark.case("W10")
 def test_a_signed_event_that_cannot_be_read_is_kept_for_a_person(  # W10
     service: ScriptedService, dump: Dump, caplog: pytest.LogCaptureFixture, body: bytes
 ) -> None:
     assert outcome(service.deliver(body)) == "quarantined"
-    [kept] = dump()
-    assert kept["body"]["S"] == body.decode()
+    kept = dump()
+    assert [item["body"]["S"] for item in kept] == [body.decode()]
     assert "malformed_event" in caplog.messages
     assert outcome(service.deliver(body)) == "quarantined"
-    assert dump() == [kept]
+    assert dump() == kept
 
 
 def test_a_customer_without_our_item_is_found_by_its_metadata(service: ScriptedService) -> None:
@@ -326,6 +335,7 @@ def test_subscriptions_on_a_later_page_count(service: ScriptedService) -> None:
     assert service.account(person).plan == "pro"
 
 
+@pytest.mark.case("S14")
 def test_grace_counts_from_the_oldest_open_invoice(service: ScriptedService) -> None:  # S14, S16
     person, customer = service.customer()
     subscription = service.stripe.subscribe(customer, status="past_due")
@@ -343,6 +353,7 @@ def test_grace_counts_from_the_oldest_open_invoice(service: ScriptedService) -> 
     assert int(grace_until.timestamp()) == deadline
 
 
+@pytest.mark.case("S8")
 def test_an_unknown_price_keeps_the_plan_and_raises_an_alarm(  # S8
     service: ScriptedService, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -355,6 +366,7 @@ def test_an_unknown_price_keeps_the_plan_and_raises_an_alarm(  # S8
     assert "unknown_price" in caplog.messages
 
 
+@pytest.mark.case("W3")
 def test_stripe_out_of_reach_is_sent_again_and_leaves_nothing(  # W3, P6
     service: ScriptedService, dump: Dump
 ) -> None:
@@ -364,7 +376,7 @@ def test_stripe_out_of_reach_is_sent_again_and_leaves_nothing(  # W3, P6
     service.stripe.hangs = True
     started = time.monotonic()
     answer = service.deliver(body)
-    assert (answer.status_code, answer.json()["code"]) == (503, "billing_unavailable")
+    assert (answer.status_code, answer.json().get("code")) == (503, "billing_unavailable")
     assert time.monotonic() - started < 10
     assert dump() == before
     service.stripe.hangs = False

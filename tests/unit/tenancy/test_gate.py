@@ -18,10 +18,12 @@ def test_a_gate_repeats_the_limits_that_it_was_born_with(plan: str) -> None:
     assert Tenant.of(gate.born("acc_1", limits, {})).limits == limits
 
 
-def test_only_a_plan_that_sells_overage_is_metered() -> None:
-    metered = {name for name, plan in PLANS.items() if Limits.of(plan, CALENDAR).metered}
-    assert metered == {name for name, plan in PLANS.items() if plan.overage is not None}
-    assert metered
+def test_only_a_plan_that_sells_overage_is_metered_and_only_for_who_pays_for_it() -> None:
+    sells = {name for name, plan in PLANS.items() if plan.overage is not None}
+    assert sells
+    for paid in (True, False):
+        limits = {name: Limits.of(plan, CALENDAR, metered=paid) for name, plan in PLANS.items()}
+        assert {name for name, each in limits.items() if each.metered} == (sells if paid else set())
 
 
 def test_a_session_stands_until_its_end_and_no_other_does() -> None:

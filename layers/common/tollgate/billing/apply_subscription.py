@@ -5,16 +5,19 @@ projection unchanged at the end has read Stripe later than whoever wrote it. Mar
 limits are one transaction: a crash leaves all of an event or nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tollgate.billing import projection, records
 from tollgate.billing.charges import is_on_hold
-from tollgate.billing.reading import Reading, read_stripe
+from tollgate.billing.reading import Reading, read_nobody, read_stripe
+from tollgate.billing.suspicion import Suspicion, audit, state
 from tollgate.billing.take_back import take_back
+from tollgate.billing.tellings import tellings
 from tollgate.logs import raise_alarm
+from tollgate.notices.records import notice
 from tollgate.quota.limits import RELEASE, SUSPEND, Change, changed, write_limits
 from tollgate.table import keys
 from tollgate.table.client import Action, Cancelled, Table, Unavailable, put, update
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tollgate.tenancy.records import Account
 
 APPLIED, DUPLICATE, IGNORED = "applied", "duplicate", "ignored"
+_UNCHANGED = "unchanged"
 _TRIES = 3
 
 
@@ -64,6 +68,14 @@ def sync_account(billing: Billing, account_id: str) -> None:
     _synchronise(billing, account_id, None)
 
 
+def repair_account(billing: Billing, account_id: str, doubt: Suspicion) -> bool:
+    """The same path for a reconciliation, as wholly as for an event; False where all was right.
+
+    What was wrong is kept in the same transaction.
+    """
+    return _synchronise(billing, account_id, None, doubt) == APPLIED
+
+
 def _payer(billing: Billing, event: Event) -> str | None:
     """None where nobody is known, with an alarm, and for a customer that was deleted."""
     item = billing.table.get(keys.customer(event.customer_id))
@@ -77,17 +89,20 @@ def _payer(billing: Billing, event: Event) -> str | None:
     return customer.account_id
 
 
-def _synchronise(billing: Billing, account_id: str, event: Event | None) -> str:
+def _synchronise(
+    billing: Billing, account_id: str, event: Event | None, doubt: Suspicion | None = None
+) -> str:
     for _ in range(_TRIES):
         account = projection.read(billing.table, account_id, billing.clock())
         tenant = gate.read(billing.table, account_id)
-        customer_id = _customer_of(account, event)
-        if account is None or tenant is None or customer_id is None:
+        if account is None or tenant is None or not _is_about(account, event, doubt):
             if event is not None:
                 raise_alarm("unknown_account", event=event.id, account=account_id)
             return IGNORED
-        reading = read_stripe(billing, account, customer_id, wholly=event is not None)
-        actions = _changes(billing, account, tenant, customer_id, reading, event)
+        cause = event or doubt
+        customer_id = cause.customer_id if cause else account.customer_id
+        reading = _read(billing, account, customer_id, wholly=cause is not None)
+        actions = _changes(billing, account, tenant, customer_id, reading, event, doubt)
         try:
             if actions:
                 billing.table.transact(*actions)
@@ -98,15 +113,25 @@ def _synchronise(billing: Billing, account_id: str, event: Event | None) -> str:
         found = reading.entitlement
         for alarm in found.alarms:
             raise_alarm(alarm, account=account_id, subscription=found.subscription_id)
-        return APPLIED
+        return APPLIED if actions else _UNCHANGED
     raise Unavailable("the projection changed under every try")
 
 
-def _customer_of(account: "Account | None", event: Event | None) -> str | None:
+def _is_about(account: "Account", event: Event | None, doubt: Suspicion | None) -> bool:
     """An account has one customer: another one that names it is not believed."""
-    if account is None or event is None:
-        return account.customer_id if account else None
-    return event.customer_id if account.customer_id in {None, event.customer_id} else None
+    if doubt is not None:
+        return doubt.believed == account.customer_id
+    if event is not None:
+        return account.customer_id in {None, event.customer_id}
+    return account.customer_id is not None
+
+
+def _read(
+    billing: Billing, account: "Account", customer_id: str | None, *, wholly: bool
+) -> Reading:
+    if customer_id is None:
+        return read_nobody(billing, account)
+    return read_stripe(billing, account, customer_id, wholly=wholly)
 
 
 _MARKER = 0
@@ -116,41 +141,74 @@ def _changes(
     billing: Billing,
     account: "Account",
     tenant: gate.Tenant,
-    customer_id: str,
+    customer_id: str | None,
     reading: Reading,
     event: Event | None,
+    doubt: Suspicion | None,
 ) -> list[Action]:
     """One transaction: the marker comes first, so that its refusal is known by its place."""
     now = billing.clock()
+    was = state(account, tenant.limits)
     actions: list[Action] = []
     if event is not None:
         marker = records.event_marker(event.id, event.type, account.id, now)
         actions.append(put(marker.serialize(), if_absent=True))
-    if reading.customer_deleted:
-        actions.append(put(records.deleted_customer(customer_id, account.id).serialize()))
-    elif account.customer_id is None:
-        actions.append(put(records.customer(customer_id, account.id).serialize(), if_absent=True))
+    payer = None if reading.customer_deleted else customer_id
+    actions += _mapping(account, customer_id, payer, doubt)
     found = reading.entitlement
     plan = billing.catalogue.plans[found.plan_id]
     limits = changed(tenant, plan, found.anchor_at, found.until, now)
     for key, subscription_id in reading.claims.items():
         claim = records.trial_claim(key, account.id, subscription_id)
         actions.append(put(claim.serialize(), if_absent=True))
-    taken = take_back(billing, account.id, limits, reading.charges or (), now)
-    actions += taken.receipts
-    more = (*_hold(account, reading), *taken.changes)
-    payer = None if reading.customer_deleted else customer_id
+    taken = take_back(billing, account.id, limits, reading, now)
+    actions += taken.actions
+    actions += _notices(billing, account, reading, now)
+    more = (*_hold(account, tenant, reading), *taken.changes)
     differs = projection.project(account, found, payer, trialled=reading.trialled)
     if more or limits != tenant.limits:
         actions.append(update(keys.gate(account.id), write_limits(tenant, limits, *more)))
     if actions or differs:
         actions.append(update(keys.account(account.id), projection.write(account)))
+        if doubt is not None:
+            actions.append(audit(account.id, was, state(account, limits), doubt.found_by, now))
     return actions
 
 
-def _hold(account: "Account", reading: Reading) -> tuple[Change, ...]:
+def _mapping(
+    account: "Account", customer_id: str | None, payer: str | None, doubt: Suspicion | None
+) -> list[Action]:
+    """From the customer to its account. An event's customer is new where the account has none."""
+    if customer_id is None:
+        return []
+    if payer is None:
+        return [put(records.deleted_customer(customer_id, account.id).serialize())]
+    if account.customer_id is not None if doubt is None else doubt.mapped:
+        return []
+    mapping = records.customer(customer_id, account.id)
+    return [put(mapping.serialize(), if_absent=doubt is None)]
+
+
+def _notices(
+    billing: Billing, account: "Account", reading: Reading, now: datetime
+) -> Iterator[Action]:
+    """Whoever puts a notice moves the fence. So one that was absent when it was looked for, after
+    the projection was read, is absent still where the fence holds; a condition of its own would
+    take the whole transaction down with a notice that somebody has put already.
+    """
+    for each in tellings(account, reading, billing.catalogue, now):
+        data = {"name": account.name, **each.data}
+        told = notice(account.id, each.kind, each.dedupe, account.email, data, now)
+        if billing.table.get(keys.Key(told.pk, told.sk)) is None:
+            yield put(told.serialize())
+
+
+def _hold(account: "Account", tenant: gate.Tenant, reading: Reading) -> tuple[Change, ...]:
     """Only what billing has put on hold is released by it."""
-    if reading.charges is None or is_on_hold(reading.charges) == account.on_hold:
+    if reading.charges is None:
         return ()
-    account.on_hold = not account.on_hold
-    return (SUSPEND if account.on_hold else RELEASE,)
+    held = is_on_hold(reading.charges)
+    if held == account.on_hold and (tenant.suspended or not held):
+        return ()
+    account.on_hold = held
+    return (SUSPEND if held else RELEASE,)

@@ -8,15 +8,24 @@ from tollgate.billing.entitlement import Subscription
 
 _OPENED = frozenset({"needs_response", "under_review"})
 """Money was taken. An inquiry (`warning_…`) takes none, and changes nothing here."""
+_NEVER_ARRIVED = frozenset({"failed", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """`amount` in minor units; a failed one never reached the card."""
+    """`amount` in minor units; one that succeeded may fail days later, when the bank returns it."""
 
     id: str
     amount: int
     status: str
+
+    @property
+    def is_paid_out(self) -> bool:
+        return self.status == "succeeded"
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status in _NEVER_ARRIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,12 @@ class Charge:
 
 def is_on_hold(charges: Iterable[Charge]) -> bool:
     """While a bank decides on a dispute nothing may be generated; it is neither won nor lost."""
-    return any(each.status in _OPENED for each in _disputes(charges))
+    return any(is_open(each) for each in _disputes(charges))
+
+
+def is_open(dispute: Dispute) -> bool:
+    """Money was taken, and a bank decides."""
+    return dispute.status in _OPENED
 
 
 def revoked(subscriptions: Iterable[Subscription], charges: Iterable[Charge]) -> tuple[str, ...]:
@@ -55,7 +69,13 @@ def _disputes(charges: Iterable[Charge]) -> Iterator[Dispute]:
 def refunds(charges: Iterable[Charge]) -> Iterator[tuple[Charge, Refund]]:
     """Those that were paid out."""
     for charge in charges:
-        yield from ((charge, each) for each in charge.refunds if each.status == "succeeded")
+        yield from ((charge, each) for each in charge.refunds if each.is_paid_out)
+
+
+def returned(charges: Iterable[Charge]) -> Iterator[Refund]:
+    """Those whose money never reached the card, or came back from it."""
+    for charge in charges:
+        yield from (each for each in charge.refunds if each.has_failed)
 
 
 def clawed_back(charge: Charge, refund: Refund, granted: int) -> int:

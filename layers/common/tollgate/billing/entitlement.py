@@ -99,6 +99,7 @@ class Entitlement:
     until: datetime | None = None
     grace_until: datetime | None = None
     anchor_at: datetime | None = None
+    current_period_start: datetime | None = None
     current_period_end: datetime | None = None
     cancel_at_period_end: bool = False
     subscription_id: str | None = None
@@ -156,6 +157,7 @@ def _entitled(subscription: Subscription, old_plan: str, now: datetime, policy: 
             until=standing.until if granted else None,
             grace_until=standing.grace_until,
             anchor_at=subscription.anchor_at if granted else None,
+            current_period_start=item.period_start if item else None,
             current_period_end=item.period_end if item else None,
             cancel_at_period_end=subscription.is_ending and subscription.is_live,
             subscription_id=subscription.id,
@@ -180,8 +182,8 @@ def _standing(subscription: Subscription, item: Item | None, policy: Policy) -> 
             return _Standing(True, "paused after this period", min(paid_until, ends or paid_until))
         case "active":
             return _Standing(True, "paid", ends)
-        case "past_due" | "unpaid" if _trial_did_not_convert(subscription):
-            return _Standing(False, "the first charge after the trial failed")
+        case "past_due" | "unpaid" if _never_paid(subscription):
+            return _Standing(False, "its first charge failed")
         case "past_due" | "unpaid":
             grace = _deadline(subscription, item, policy)
             return _Standing(True, "a payment is overdue", min(grace, ends or grace), grace)
@@ -231,12 +233,14 @@ def _paid_until(subscription: Subscription, item: Item | None) -> datetime:
     return item.period_end if paid else item.period_start
 
 
-def _trial_did_not_convert(subscription: Subscription) -> bool:
-    """What is owed is the charge that the trial's end brought: nothing was ever paid."""
+def _never_paid(subscription: Subscription) -> bool:
+    """What is owed is the very first charge, of the beginning or of the trial's end: no grace."""
     trial_end, owed = subscription.trial_end, subscription.owed or subscription.invoice
-    if trial_end is None or owed is None or owed.credits:
+    if owed is None or owed.credits:
         return False
-    return owed.created_at <= trial_end + _FIRST_CHARGE
+    if owed.reason == "subscription_create":
+        return owed.due_at is None
+    return trial_end is not None and owed.created_at <= trial_end + _FIRST_CHARGE
 
 
 def _deadline(subscription: Subscription, item: Item | None, policy: Policy) -> datetime:

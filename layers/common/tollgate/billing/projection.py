@@ -7,7 +7,7 @@ from tollgate.table import keys
 from tollgate.table.client import Table, Update
 from tollgate.tenancy.records import Account
 
-_PROJECTED = (
+PROJECTED = (
     "plan",
     "customer_id",
     "customers_gone",
@@ -51,13 +51,13 @@ def project(
 def write(account: Account) -> Update:
     """Refused if another projection was written since `account` was read."""
     item = account.serialize()
-    present = [name for name in _PROJECTED if name in item]
-    absent = [name for name in _PROJECTED if name not in item]
+    present = [name for name in PROJECTED if name in item]
+    absent = [name for name in PROJECTED if name not in item]
     sets = ["#applied_seq = :next", *(f"#{name} = :{name}" for name in present)]
     removes = " REMOVE " + ", ".join(f"#{name}" for name in absent) if absent else ""
     return Update(
         "SET " + ", ".join(sets) + removes,
-        {f"#{name}": name for name in ("applied_seq", *_PROJECTED)},
+        {f"#{name}": name for name in ("applied_seq", *PROJECTED)},
         {
             ":seen": {"N": str(account.applied_seq)},
             ":next": {"N": str(account.applied_seq + 1)},

@@ -26,7 +26,7 @@ class Reading:
     """`trialled`: one of the subscriptions has or had a trial.
 
     `customer_deleted`: the account has no customer any more. `charges` are those that were taken
-    back, None where they were not asked for; `claims` are trials, as in `Trials`.
+    back, None where they were not asked for; `claims` and `second_trials` are those of `Trials`.
     """
 
     entitlement: Entitlement
@@ -34,6 +34,7 @@ class Reading:
     customer_deleted: bool = False
     charges: tuple[Charge, ...] | None = None
     claims: Mapping[Key, str] = field(default_factory=dict)
+    second_trials: frozenset[str] = frozenset()
 
 
 def read_stripe(
@@ -47,19 +48,26 @@ def read_stripe(
     if _cancelled(billing, account, subscriptions, charges or ()):
         subscriptions = billing.stripe.subscriptions(customer_id)
     claims: Mapping[Key, str] = {}
+    second_trials: frozenset[str] = frozenset()
     if wholly:
         trials = read_trials(billing.table, account, subscriptions, billing.clock())
-        claims = trials.claims
+        claims, second_trials = trials.claims, trials.second
         if trials.refused:
             _end_trials(billing, trials.refused)
             subscriptions = billing.stripe.subscriptions(customer_id)
     return Reading(
-        _reduced(billing, account, subscriptions),
+        reduced(billing, account, subscriptions),
         any(each.trial_end is not None for each in subscriptions),
         customer_deleted=wholly and _is_deleted(billing, customer_id, subscriptions),
         charges=charges,
         claims=claims,
+        second_trials=second_trials,
     )
+
+
+def read_nobody(billing: "Billing", account: "Account") -> Reading:
+    """Of an account that has no customer at Stripe: nothing can stand there for it."""
+    return Reading(reduced(billing, account, []), trialled=False, charges=())
 
 
 def _cancelled(
@@ -72,7 +80,7 @@ def _cancelled(
     lost = revoked(subscriptions, charges)
     why, chosen = "dispute_lost", lost
     if not lost:
-        why, chosen = DUPLICATE, _reduced(billing, account, subscriptions).duplicates
+        why, chosen = DUPLICATE, reduced(billing, account, subscriptions).duplicates
     for subscription_id in chosen:
         raise_alarm(why, account=account.id, subscription=subscription_id)
         billing.stripe.cancel(subscription_id)
@@ -98,9 +106,10 @@ def _is_deleted(
     return customer is not None and customer.is_deleted
 
 
-def _reduced(
+def reduced(
     billing: "Billing", account: "Account", subscriptions: list[Subscription]
 ) -> Entitlement:
+    """What `subscriptions` grant the account at this moment."""
     catalogue = billing.catalogue
     old_plan = account.plan if account.plan in catalogue.plans else catalogue.lowest.id
     return entitlement(subscriptions, old_plan, billing.clock(), _policy(catalogue))

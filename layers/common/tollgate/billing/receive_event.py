@@ -40,6 +40,7 @@ RELEVANT = frozenset(
         "invoice.payment_failed",
         "invoice.payment_succeeded",
         "invoice.voided",
+        "refund.failed",
         "refund.updated",
     }
 )

@@ -1,9 +1,11 @@
 """What billing keeps beside the account's projection."""
 
 from datetime import datetime, timedelta
+from zlib import crc32
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
+from tollgate.quota.due import SHARDS
 from tollgate.table import keys
 from tollgate.table.record import Record
 
@@ -14,10 +16,15 @@ MARKER_LIFETIME = timedelta(days=35)
 class Customer(Record):
     """Which account a Stripe customer pays for; a deleted one stays, so that what Stripe still
     tells of it reaches nobody.
+
+    `due` and `boundary` put it into the sparse index, where a reconciliation finds all customers,
+    for as long as it is not deleted.
     """
 
     account_id = UnicodeAttribute()
     deleted = BooleanAttribute(null=True)
+    due = UnicodeAttribute(null=True)
+    boundary = UnicodeAttribute(null=True)
 
 
 class EventMarker(Record):
@@ -41,7 +48,17 @@ class TrialClaim(Record):
 
 
 def customer(customer_id: str, account_id: str) -> Customer:
-    return Customer.new(keys.customer(customer_id), account_id=account_id)
+    return Customer.new(
+        keys.customer(customer_id),
+        account_id=account_id,
+        due=customer_shard(crc32(customer_id.encode()) % SHARDS),
+        boundary=customer_id,
+    )
+
+
+def customer_shard(number: int) -> str:
+    """Its partition of the index."""
+    return f"customer#{number}"
 
 
 def trial_claim(key: keys.Key, account_id: str, subscription_id: str) -> TrialClaim:

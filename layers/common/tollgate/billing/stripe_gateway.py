@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -17,15 +17,17 @@ import stripe
 from tollgate.billing.charges import Charge
 from tollgate.billing.checkout import BillingUnavailable, Checkout, CheckoutSession, InProgress
 from tollgate.billing.checkout_wire import checkout_session, session_params
-from tollgate.billing.entitlement import Item, Subscription
-from tollgate.billing.stripe_wire import (
-    ChargeWire,
-    DisputeWire,
-    InvoiceWire,
-    PriceWire,
-    RefundWire,
-    SubscriptionWire,
-    item_before,
+from tollgate.billing.entitlement import Subscription
+from tollgate.billing.stripe_listing import (
+    PAGE,
+    Customer,
+    SubscribedPage,
+    TakenBackPage,
+    contested,
+    disputed_page,
+    refunded_page,
+    subscribed_page,
+    subscriptions_of,
 )
 from tollgate.logs import logger, raise_alarm
 
@@ -38,20 +40,11 @@ _CONNECT_SECONDS, _READ_SECONDS = 1, 3
 _PATIENCE_SECONDS = 5.5
 """No call starts later than this, so that with its time-outs a request ends within ten seconds."""
 _RETRIES = 2
-_PAGE = 100
 _IN_PROGRESS = 409
 
 _ends: ContextVar[float | None] = ContextVar("stripe_patience_ends", default=None)
 
 T = TypeVar("T")
-W = TypeVar("W", bound=msgspec.Struct)
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    id: str
-    account_id: str | None
-    is_deleted: bool = False
 
 
 class StripeGateway:
@@ -127,7 +120,7 @@ class StripeGateway:
 
     def open_checkouts(self, customer_id: str) -> list[CheckoutSession]:
         """Every one that the customer could pay at this moment."""
-        asked: SessionListParams = {"customer": customer_id, "status": "open", "limit": _PAGE}
+        asked: SessionListParams = {"customer": customer_id, "status": "open", "limit": PAGE}
         found = self._ask(
             lambda client: [
                 checkout_session(each)
@@ -161,8 +154,20 @@ class StripeGateway:
 
     def subscriptions(self, customer_id: str) -> list[Subscription]:
         """Every one that the customer ever had, every page."""
-        found = self._ask(lambda client: self._all_subscriptions(client, customer_id))
+        found = self._ask(lambda client: subscriptions_of(client, customer_id))
         return [] if found is None else found
+
+    def everybody(self, after: str | None) -> SubscribedPage | None:
+        """Everybody's subscriptions, a page; None where that of `after` is gone."""
+        return self._ask(lambda client: subscribed_page(client, after))
+
+    def refunded(self, since: datetime, after: str | None) -> TakenBackPage | None:
+        """Everybody's refunds since then, a page; None where that of `after` is gone."""
+        return self._ask(lambda client: refunded_page(client, since, after))
+
+    def disputed(self, since: datetime, after: str | None) -> TakenBackPage | None:
+        """Everybody's disputes, in the same way."""
+        return self._ask(lambda client: disputed_page(client, since, after))
 
     def customer_of_charge(self, charge_id: str) -> str | None:
         """None where there is no such charge, and where nobody is named by it."""
@@ -172,7 +177,7 @@ class StripeGateway:
 
     def charges(self, customer_id: str) -> list[Charge]:
         """Those of which something was refunded or disputed, with all of that."""
-        found = self._ask(lambda client: list(_contested(client, customer_id)))
+        found = self._ask(lambda client: list(contested(client, customer_id)))
         return found or []
 
     def cancel(self, subscription_id: str) -> None:
@@ -190,25 +195,6 @@ class StripeGateway:
                 subscription_id, {"trial_end": "now"}, {"idempotency_key": key}
             )
         )
-
-    @staticmethod
-    def _all_subscriptions(client: "stripe.StripeClient", customer_id: str) -> list[Subscription]:
-        pages = client.v1.subscriptions.list(
-            {
-                "customer": customer_id,
-                "status": "all",
-                "limit": _PAGE,
-                "expand": ["data.default_payment_method", "data.latest_invoice"],
-            }
-        )
-        found = []
-        for wire in _every(pages, SubscriptionWire):
-            subscription = wire.neutral()
-            if subscription.is_overdue:
-                owed = _open_invoices(client, wire.id)
-                subscription = wire.neutral(next(iter(owed), None), _replaced(client, owed))
-            found.append(subscription)
-        return found
 
     @cached_property
     def _client(self) -> "stripe.StripeClient":
@@ -266,37 +252,3 @@ def _tell(kind: str, **facts: str | int | None) -> None:
     one and the same 503 whatever it was.
     """
     logger().warning("stripe_fault", extra={"kind": kind, **facts})
-
-
-def _contested(client: "stripe.StripeClient", customer_id: str) -> Iterator[Charge]:
-    pages = client.v1.charges.list({"customer": customer_id, "limit": _PAGE})
-    for wire in _every(pages, ChargeWire):
-        if not wire.paid or not (wire.amount_refunded or wire.disputed):
-            continue
-        refunds = client.v1.refunds.list({"charge": wire.id, "limit": _PAGE})
-        disputes = client.v1.disputes.list({"charge": wire.id, "limit": _PAGE})
-        yield wire.neutral(
-            [refund.neutral() for refund in _every(refunds, RefundWire)],
-            [dispute.neutral() for dispute in _every(disputes, DisputeWire)],
-        )
-
-
-def _every(pages: "stripe.ListObject[Any]", shape: type[W]) -> Iterator[W]:
-    return (msgspec.convert(each.to_dict(), shape) for each in pages.auto_paging_iter())
-
-
-def _open_invoices(client: "stripe.StripeClient", subscription_id: str) -> list[InvoiceWire]:
-    """From the oldest on."""
-    pages = client.v1.invoices.list(
-        {"subscription": subscription_id, "status": "open", "limit": _PAGE}
-    )
-    return sorted(_every(pages, InvoiceWire), key=lambda wire: wire.created)
-
-
-def _replaced(client: "stripe.StripeClient", owed: list[InvoiceWire]) -> Item | None:
-    """What stood before the oldest change that is not paid."""
-    credit = next((wire.credit for wire in owed if wire.credit), None)
-    if credit is None or credit.price_id is None:
-        return None
-    price = client.v1.prices.retrieve(credit.price_id)
-    return item_before(credit, msgspec.convert(price.to_dict(), PriceWire))

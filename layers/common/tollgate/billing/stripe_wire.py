@@ -94,6 +94,17 @@ class _PaymentMethod(msgspec.Struct):
     card: _Card | None = None
 
 
+class CustomerWire(msgspec.Struct):
+    id: str
+    deleted: bool = False
+    metadata: dict[str, str] | None = None
+
+    @property
+    def account_id(self) -> str | None:
+        """Of one that was deleted none, which Stripe forgets."""
+        return (self.metadata or {}).get("account_id")
+
+
 class SubscriptionWire(msgspec.Struct):
     id: str
     status: str
@@ -106,6 +117,12 @@ class SubscriptionWire(msgspec.Struct):
     pause_collection: _PauseCollection | None = None
     latest_invoice: InvoiceWire | None = None
     default_payment_method: _PaymentMethod | None = None
+    customer: CustomerWire | str = ""
+
+    @property
+    def payer(self) -> CustomerWire:
+        """Whose it is; no more than the id where the customer was not expanded."""
+        return CustomerWire(self.customer) if isinstance(self.customer, str) else self.customer
 
     @property
     def card(self) -> str | None:
@@ -139,7 +156,20 @@ class SubscriptionWire(msgspec.Struct):
         )
 
 
-class RefundWire(msgspec.Struct):
+class _Paid(msgspec.Struct):
+    customer: str | None = None
+
+
+class _OfCharge(msgspec.Struct, kw_only=True):
+    charge: _Paid | str | None = None
+
+    @property
+    def customer_id(self) -> str | None:
+        """Whose charge it is, where that was expanded."""
+        return self.charge.customer if isinstance(self.charge, _Paid) else None
+
+
+class RefundWire(_OfCharge):
     id: str
     amount: int
     status: str | None = None
@@ -148,7 +178,8 @@ class RefundWire(msgspec.Struct):
         return Refund(self.id, self.amount, self.status or "")
 
 
-class DisputeWire(msgspec.Struct):
+class DisputeWire(_OfCharge):
+    id: str
     status: str
     created: int
 
@@ -156,13 +187,23 @@ class DisputeWire(msgspec.Struct):
         return Dispute(self.status, _instant(self.created))
 
 
+class _Refunds(msgspec.Struct):
+    data: list[RefundWire]
+    has_more: bool
+
+
 class ChargeWire(msgspec.Struct):
     id: str
     amount: int
-    amount_refunded: int
     created: int
     disputed: bool
     paid: bool
+    refunds: _Refunds
+
+    @property
+    def is_contested(self) -> bool:
+        """By its refunds and not by the amount refunded, which those that failed are no part of."""
+        return self.paid and (self.disputed or bool(self.refunds.data))
 
     def neutral(self, refunds: Iterable[Refund], disputes: Iterable[Dispute]) -> Charge:
         return Charge(self.amount, _instant(self.created), tuple(refunds), tuple(disputes))

@@ -1,25 +1,30 @@
-"""What an account loses by refunds that it has not lost yet: the parts for the one transaction."""
+"""What refunds take of an account's allowance, and give back where they fail: the parts for the one
+transaction.
+"""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tollgate.billing.charges import Charge, clawed_back, refunds
-from tollgate.quota.claw_back import claw_back, receipt, undecided
+from tollgate.billing.charges import Charge, Refund, clawed_back, refunds, returned
+from tollgate.quota import claw_back as quota
 from tollgate.quota.limits import Change
 from tollgate.quota.periods import Anchor, period
 from tollgate.table.client import Action
 
 if TYPE_CHECKING:
     from tollgate.billing.apply_subscription import Billing
+    from tollgate.billing.reading import Reading
+    from tollgate.catalogue import Catalogue, Plan
     from tollgate.tenancy.gate import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """`receipts` decide new refunds; `changes` are what the gate's write does besides."""
+    """`actions` decide refunds; `changes` are what the gate's write does besides."""
 
-    receipts: tuple[Action, ...] = ()
+    actions: tuple[Action, ...] = ()
     changes: tuple[Change, ...] = ()
 
 
@@ -27,32 +32,53 @@ def take_back(
     billing: "Billing",
     account_id: str,
     limits: "Limits",
-    charges: tuple[Charge, ...],
+    reading: "Reading",
     now: datetime,
 ) -> TakenBack:
-    """`limits` are those from now on.
+    """`limits` are those from now on. What takes nothing is decided too, and takes nothing later.
 
-    Nothing is taken for a charge of before the running period, nor from the plan that everybody
-    has; but such a refund is decided too, so that it takes nothing later.
+    A period is counted once in a write, whatever is taken from it and given back to it.
     """
-    paid_out = list(refunds(charges))
-    new = undecided(billing.table, account_id, [refund.id for _, refund in paid_out])
-    if not new:
-        return TakenBack()
+    charges, bought_at = reading.charges or (), reading.entitlement.current_period_start
+    paid_out, failed = list(refunds(charges)), list(returned(charges))
+    ids = [refund.id for refund in (*(refund for _, refund in paid_out), *failed)]
+    standing = quota.decided(billing.table, account_id, ids, now)
     catalogue = billing.catalogue
     plan, running = catalogue.plans[limits.plan], period(Anchor.parse(limits.anchor), now)
+    since = min(running.start, bought_at or running.start)
     parts = {
-        refund.id: clawed_back(charge, refund, plan.month)
-        if plan != catalogue.lowest and charge.created_at >= running.start
-        else 0
+        refund.id: _part(catalogue, plan, since, charge, refund)
         for charge, refund in paid_out
-        if refund.id in new
+        if refund.id not in standing
     }
-    tokens = sum(parts.values())
+    known = (standing[each.id] for each in failed if each.id in standing)
+    undone = [receipt for receipt in known if receipt.charged_tokens]
+    given: Counter[str] = Counter()
+    for each in undone:
+        given[each.period] += each.charged_tokens
+    taken = sum(parts.values()) - given.pop(running.name, 0)
+    beside, changes = quota.give_back(billing.table, account_id, given)
+    if taken:
+        changes.append(quota.claw_back(account_id, plan, running.name, taken))
     return TakenBack(
-        tuple(
-            receipt(account_id, refund_id, running.name, part, catalogue.version, now)
-            for refund_id, part in parts.items()
+        (
+            *(
+                quota.receipt(account_id, refund_id, running.name, part, catalogue.version, now)
+                for refund_id, part in parts.items()
+            ),
+            *(quota.returned(each, now) for each in undone),
+            *beside,
         ),
-        (claw_back(account_id, plan, running.name, tokens),) if tokens else (),
+        tuple(changes),
     )
+
+
+def _part(
+    catalogue: "Catalogue", plan: "Plan", since: datetime, charge: Charge, refund: Refund
+) -> int:
+    """Nothing for a charge of before what runs now, which is a year where a year was bought; nor of
+    the plan that everybody has, nor of a metered one, where what goes beyond would be sold.
+    """
+    if plan == catalogue.lowest or plan.overage is not None or charge.created_at < since:
+        return 0
+    return clawed_back(charge, refund, plan.month)

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """`claims` are new: a subscription's id by their key; `refused` are on a second trial."""
+    """`claims` are new: a subscription's id by their key. `refused` are on a second trial, of which
+    `second` names those too that were.
+    """
 
     claims: Mapping[keys.Key, str]
     refused: tuple[Subscription, ...]
+    second: frozenset[str]
 
 
 def read_trials(
@@ -31,17 +34,19 @@ def read_trials(
 ) -> Trials:
     """The oldest subscription comes first, unless another one holds a claim already."""
     claims: dict[keys.Key, str] = {}
-    refused = []
+    refused, second = [], set()
     for each in sorted(subscriptions, key=lambda each: (each.created_at, each.id)):
         if each.trial_end is None:
             continue
         holders = {key: claims.get(key) or _holder(table, key, now) for key in _keys(account, each)}
         if any(holder not in {None, each.id} for holder in holders.values()):
+            second.add(each.id)
             if each.status == "trialing":
                 refused.append(each)
             continue
-        claims |= {key: each.id for key, holder in holders.items() if holder is None}
-    return Trials(claims, tuple(refused))
+        free = (key for key, holder in holders.items() if holder is None)
+        claims |= {key: each.id for key in free if _may_claim(account, key)}
+    return Trials(claims, tuple(refused), frozenset(second))
 
 
 def by_email(address: str) -> keys.Key:
@@ -54,6 +59,11 @@ def _keys(account: "Account", subscription: Subscription) -> Iterator[keys.Key]:
     yield by_email(account.email)
     if subscription.card is not None:
         yield keys.trial("card", subscription.card)
+
+
+def _may_claim(account: "Account", key: keys.Key) -> bool:
+    """Nobody uses up the trial of an address that is not proved to be theirs."""
+    return bool(account.email_verified) or key != by_email(account.email)
 
 
 def _holder(table: Table, key: keys.Key, now: datetime) -> str | None:
