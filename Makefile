@@ -19,7 +19,7 @@ STRIPE_MOCK := .local/bin/stripe-mock
 TEMPLATE_CHECK := $(BIN)/python -m tests.deployment.check_template
 export PYTHONPATH := layers/common:.
 
-.PHONY: run test check journey faults contract-stripe screenshots bench bench-admission bench-reset lock build deploy stripe-setup setup clean
+.PHONY: run test check journey faults storm contract-stripe cases screenshots bench bench-admission bench-reset lock build deploy stripe-setup setup clean
 
 run: ## start everything on http://localhost:$(PORT); Ctrl-C stops it
 	@exec $(PYTHON) -m local.launch run
@@ -40,6 +40,12 @@ journey: setup ## a person's whole way, over HTTP, against a running stack or on
 
 faults: setup ## random histories under injected faults, and mutants of every condition they send
 	@$(BIN)/python -m tests.faults.run
+
+cases: setup ## docs/cases.md: every case's test fails without what handles the case
+	@$(BIN)/python -m tests.cases.run $(ARGS)
+
+storm: setup ## Stripe's events shuffled, repeated, lost, and killed at every call: what is right stands
+	@$(BIN)/python -m tests.storm.run $(ARGS)
 
 contract-stripe: setup ## every Stripe call in the code, sent and held against Stripe's specification
 	@test -x $(STRIPE_MOCK) || ! command -v go >/dev/null || \

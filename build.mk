@@ -5,7 +5,7 @@ UV ?= $(firstword $(wildcard .venv/bin/uv) uv)
 PYTHON_3_13 ?= python3.13
 TARGET := --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all:
 
-FUNCTIONS := build-OauthCallback build-Checkout build-Webhook build-GenerateStream build-Account build-Studio build-MonthlyReset build-CountSpend
+FUNCTIONS := build-OauthCallback build-Checkout build-Webhook build-GenerateStream build-Account build-Studio build-MonthlyReset build-Reconcile build-CountSpend build-SendNotices build-ReportUsage
 build-OauthCallback: PART = oauth_callback
 build-Checkout: PART = checkout
 build-Webhook: PART = webhook
@@ -13,7 +13,10 @@ build-GenerateStream: PART = generate_stream
 build-Account: PART = account
 build-Studio: PART = studio
 build-MonthlyReset: PART = monthly_reset
+build-Reconcile: PART = reconcile
 build-CountSpend: PART = count_spend
+build-SendNotices: PART = send_notices
+build-ReportUsage: PART = report_usage
 
 .PHONY: $(FUNCTIONS) build-Common build-Models lock-deployed
 
@@ -51,7 +54,7 @@ define finish
 endef
 
 # Versions come from the developer's lock; what the common layer carries is left out of the others.
-DEPLOYED := layers/models functions/account functions/checkout functions/generate_stream functions/oauth_callback functions/webhook
+DEPLOYED := layers/models functions/account functions/checkout functions/generate_stream functions/oauth_callback functions/reconcile functions/report_usage functions/webhook
 PIN = $(UV) pip compile --quiet $(TARGET) --generate-hashes --no-emit-index-url --no-header -c requirements.txt
 
 lock-deployed: ## each deployed part's lock, after `make lock`

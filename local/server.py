@@ -18,27 +18,36 @@ from functions.count_spend import app as count_spend
 from functions.generate_stream import app as generate_stream
 from functions.monthly_reset import app as monthly_reset
 from functions.oauth_callback import app as oauth_callback
+from functions.reconcile import app as reconcile
+from functions.report_usage import app as report_usage
+from functions.send_notices import app as send_notices
 from functions.studio import app as studio
 from functions.webhook import app as webhook
 from local import template
 from local.clock import Clock
 from local.control import Context, Control
+from local.mailbox import PLACE, Mailbox
 from local.storage import Outdated, open_table
 from local.stream import Stream
 from tollgate import catalogue
 from tollgate.billing.apply_subscription import Billing
+from tollgate.billing.meter_gateway import MeterGateway
 from tollgate.billing.refresh_entitlement import refresh_entitlement
+from tollgate.billing.report_usage import Reporting
 from tollgate.billing.stripe_gateway import StripeGateway
 from tollgate.catalogue import Catalogue
 from tollgate.generation.providers import Providers
 from tollgate.identity.openid import OpenID
 from tollgate.identity.providers import Provider, configured
+from tollgate.notices import mail
+from tollgate.notices.send_notice import Post
 from tollgate.settings import Settings
 from tollgate.table.client import Table
 from tollgate.web.authentication import Authentication
 from tollgate.web.site import Site
 
 _LOOPBACK = "127.0.0.1"
+_SENDER = "billing@tollgate.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +109,20 @@ class Parts:
         def run_again(chain: int) -> None:
             reset({"chain": chain}, Context())
 
+        def compare_again(chain: int) -> None:
+            compare({"chain": chain}, Context())
+
         reset = monthly_reset.build(
             table=self.table,
             catalogue=self.catalogue,
             clock=self.clock,
             continue_later=run_again,
         )
+        compare = reconcile.build(billing=self.billing, continue_later=compare_again)
         return Control(
             table=self.settings.table,
             clock=self.clock,
-            schedules={"monthly_reset": reset},
+            schedules={"monthly_reset": reset, "reconcile": compare},
             stripe=self.settings.optional("LOCAL_STRIPE"),
             models=self.settings.optional("LOCAL_MODELS"),
         ).application(self.site)
@@ -117,6 +130,26 @@ class Parts:
     def stream(self) -> Stream:
         count = count_spend.build(table=self.table, catalogue=self.catalogue, clock=self.clock)
         return Stream(self.settings.table, template.load().pattern("count_spend"), count)
+
+    def usage(self) -> Stream:
+        """What is given up is in the log, as an alarm; there is no queue here."""
+        meters = MeterGateway.configured(self.settings)
+        report = report_usage.build(Reporting(self.table, meters, self.clock), lambda _: None)
+        pattern = template.load().pattern("report_usage")
+        return Stream(self.settings.table, pattern, lambda event, _: report(event, Context()))
+
+    def notices(self) -> Stream:
+        """They come back to this very server, in SES's own words: to its mailbox."""
+        port = self.settings.required("PORT")
+        mailbox = mail.connect(_SENDER, f"http://{_LOOPBACK}:{port}{PLACE}")
+        home = self.settings.public_url or f"http://localhost:{port}"
+        post = Post(self.table, mailbox, f"{home}/", self.clock)
+        pattern = template.load().pattern("send_notices")
+        return Stream(self.settings.table, pattern, send_notices.build(post))
+
+    def mailbox(self) -> Starlette:
+        file = Path(self.settings.required("LOCAL_CLOCK")).with_name("mailbox")
+        return Mailbox(file, self.clock).application(self.site)
 
     def _oauth_callback(self) -> Starlette:
         return oauth_callback.build(
@@ -140,12 +173,17 @@ def application(parts: Parts) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        with parts.stream().followed():
+        with parts.stream().followed(), parts.notices().followed(), parts.usage().followed():
             async with generate.router.lifespan_context(generate):
                 yield
 
     return Starlette(
-        routes=[Route("/local/{rest:path}", parts.control()), *routes], lifespan=lifespan
+        routes=[
+            Route(f"{PLACE}{{rest:path}}", parts.mailbox()),
+            Route("/local/{rest:path}", parts.control()),
+            *routes,
+        ],
+        lifespan=lifespan,
     )
 
 

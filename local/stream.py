@@ -93,13 +93,18 @@ class Stream:
 
 
 def matches(pattern: object, value: object) -> bool:
-    """Lambda's event patterns, as far as the template uses them: members, values, prefixes."""
+    """Lambda's event patterns, as far as the template uses them: members, values, prefixes, and
+    that there is any value.
+    """
     if isinstance(pattern, Mapping):
         return isinstance(value, Mapping) and all(
             name in value and matches(inner, value[name]) for name, inner in pattern.items()
         )
     assert isinstance(pattern, list)  # noqa: S101  a pattern's leaves are lists of what may stand
-    return any(
-        str(value).startswith(each["prefix"]) if isinstance(each, Mapping) else each == value
-        for each in pattern
-    )
+    return any(_matches_leaf(each, value) for each in pattern)
+
+
+def _matches_leaf(wanted: object, value: object) -> bool:
+    if not isinstance(wanted, Mapping):
+        return wanted == value
+    return "exists" in wanted or str(value).startswith(wanted["prefix"])

@@ -34,14 +34,14 @@ def price(entry: Price) -> "PriceCreateParams":
 
 
 def overages(plan: Plan, overage: Overage, meter_id: str) -> "dict[str, PriceCreateParams]":
-    """By lookup key. One for each interval of the plan: a subscription has one interval."""
+    """By lookup key."""
     return {
-        f"{plan.id}_{overage.meter}_{interval}": {
+        plan.metered_keys[each.key]: {
             "currency": overage.currency,
             "unit_amount_decimal": Decimal(overage.amount) / _MILLION,
-            "recurring": {"interval": interval, "usage_type": "metered", "meter": meter_id},
+            "recurring": {"interval": each.interval, "usage_type": "metered", "meter": meter_id},
         }
-        for interval in dict.fromkeys(each.interval for each in plan.prices)
+        for each in plan.prices
     }
 
 

@@ -12,7 +12,7 @@ from tests.contract.calls import operation, sites
 from tests.contract.judges import Judge, by_specification, by_types, stripe_mock
 from tests.contract.recorder import Recorder, Request
 
-_SENDERS = ("test_stripe_setup.py", "test_billing_*.py")
+_SENDERS = ("test_stripe_setup.py", "test_billing_*.py", "test_reconcile*.py")
 
 
 class _Until:

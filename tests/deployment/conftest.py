@@ -19,9 +19,11 @@ from tollgate.identity.linking import Profile
 from tollgate.identity.sealing import Sealer
 from tollgate.identity.sign_in import sign_in
 from tollgate.quota.limits import changed, write_limits
+from tollgate.quota.records import ClosedPeriod
 from tollgate.table import keys
-from tollgate.table.client import Table, update
+from tollgate.table.client import Item, Table, update
 from tollgate.tenancy import gate
+from tollgate.tenancy.records import Account
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +99,31 @@ def client(engine_url: str) -> Any:
         aws_access_key_id="deployed",
         aws_secret_access_key="deployed",
     )
+
+
+def use_beyond_the_month(table: Table, receipt: Item) -> None:
+    """Puts the receipt there, and an account with a customer whose period it is the last of."""
+    account_id, period = receipt["account_id"]["S"], receipt["period"]["S"]
+    now = datetime.now(UTC)
+    account = Account.new(
+        keys.account(account_id),
+        id=account_id,
+        name="Ada",
+        kind="personal",
+        owner_id=receipt["user_id"]["S"],
+        email="ada@example.com",
+        created_at=now,
+        plan="team",
+        customer_id="cus_ada",
+    )
+    closed = ClosedPeriod.new(
+        keys.closed_period(account_id, period),
+        account_id=account_id,
+        start=period,
+        plan="team",
+        granted=int(receipt["included"]["N"]),
+        used=int(receipt["included"]["N"]) + 1,
+        closed_at=int(now.timestamp() * 1000),
+    )
+    for item in (receipt, account.serialize(), closed.serialize()):
+        table.put(item)

@@ -20,7 +20,14 @@ SECRETS = {
     "ANTHROPIC_API_KEY": "sk-deployed",
     "GOOGLE_CLIENT_SECRET": "deployed",
 }
-_PARAMETERS = {"Table": TABLE, "Livemode": "false", "GoogleClientId": "deployed"}
+_PARAMETERS = {
+    "Table": TABLE,
+    "Livemode": "false",
+    "GoogleClientId": "deployed",
+    "NoticesFrom": "billing@example.com",
+    "UsageFailures": "http://127.0.0.1:9/usage-failures",
+    "PUBLIC_URL": "https://example.com",  # where a variable is more than a parameter, by its name
+}
 _NOWHERE = "http://127.0.0.1:9"
 _DRIVER = """
 import importlib, json, sys
@@ -64,7 +71,7 @@ def environ(template: Template, function: str, engine_url: str) -> dict[str, str
         elif isinstance(value, str):
             variables[name] = value
         else:
-            variables[name] = _PARAMETERS.get(value["Ref"], "")
+            variables[name] = _PARAMETERS.get(value.get("Ref", name), "")
     return variables | {
         "AWS_REGION": "eu-central-1",
         "AWS_DEFAULT_REGION": "eu-central-1",

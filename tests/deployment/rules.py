@@ -24,12 +24,17 @@ SECRETS = {
     "Account": {"SESSION_KEYS", "STRIPE_SECRET_KEY"},
     "Studio": set[str](),
     "MonthlyReset": set[str](),
+    "Reconcile": {"STRIPE_SECRET_KEY"},
     "CountSpend": set[str](),
+    "SendNotices": set[str](),
+    "ReportUsage": {"STRIPE_SECRET_KEY"},
 }
 _PARAMETER = "_PARAMETER"
 _SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
 _STAND_IN = re.compile(r"^LOCAL_|_API_BASE$|_BASE_URL$|^AWS_ENDPOINT_URL|^AWS_.*KEY")
 _NEVER = {"dynamodb:Scan", "dynamodb:BatchWriteItem"}
+_FED = {"CountSpend", "SendNotices", "ReportUsage"}
+_SWEEPERS = {"MonthlyResetRole", "ReconcileRole"}
 _ANY = "x-amazon-apigateway-any-method"
 
 
@@ -74,12 +79,12 @@ def items_are_reached_by_prefix(template: Template) -> Iterator[str]:
         actions = {each for each in _list(statement["Action"]) if each.startswith("dynamodb:")}
         if actions & _NEVER or any("PartiQL" in each for each in actions):
             yield f"{role} may read past its keys"
-        if "dynamodb:BatchGetItem" in actions and role != "MonthlyResetRole":
+        if "dynamodb:BatchGetItem" in actions and role not in _SWEEPERS:
             yield f"{role} may read many accounts at once"
         on_index = "/index/due" in json.dumps(statement["Resource"])
         if on_index and actions != {"dynamodb:Query"}:
             yield f"{role} may do more than query the index"
-        if on_index and role != "MonthlyResetRole":
+        if on_index and role not in _SWEEPERS:
             yield f"{role} may read the index of due gates"
         condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
         prefixes = condition.get("dynamodb:LeadingKeys", [])
@@ -92,15 +97,41 @@ def items_are_reached_by_prefix(template: Template) -> Iterator[str]:
 def the_spend_is_counted_exactly(template: Template) -> Iterator[str]:
     """What `count_spend` relies on: the shard's name, its order, and partial retries."""
     for role, statement in _statements(template):
-        if _is_on_stream(statement) and role != "CountSpendRole":
+        if _is_on_stream(statement) and role.removesuffix("Role") not in _FED:
             yield f"{role} may read the table's stream"
-    [(_, feed)] = template.made("AWS::Lambda::EventSourceMapping")
+    mappings = template.made("AWS::Lambda::EventSourceMapping")
+    feed = {each["FunctionName"]["Ref"]: each for _, each in mappings}["CountSpend"]
     if "TumblingWindowInSeconds" not in feed:
         yield "the feed of CountSpend does not name its shard"
     if feed.get("ParallelizationFactor", 1) != 1:
         yield "the feed of CountSpend is out of order"
     if feed.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
         yield "the feed of CountSpend repeats what is counted"
+
+
+def usage_is_reported_while_stripe_knows_it(template: Template) -> Iterator[str]:
+    """An identifier is known again for 24 hours, and nobody may try longer."""
+    mappings = template.made("AWS::Lambda::EventSourceMapping")
+    feed = {each["FunctionName"]["Ref"]: each for _, each in mappings}["ReportUsage"]
+    if not 0 < feed.get("MaximumRecordAgeInSeconds", -1) <= 23 * 3_600:
+        yield "the feed of ReportUsage tries for longer than Stripe remembers"
+    if feed.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+        yield "the feed of ReportUsage repeats what is reported"
+
+
+def no_notice_holds_up_another(template: Template) -> Iterator[str]:
+    """And nobody but the sender of notices writes e-mails, as nobody but itself."""
+    mappings = template.made("AWS::Lambda::EventSourceMapping")
+    feed = {each["FunctionName"]["Ref"]: each for _, each in mappings}["SendNotices"]
+    if not feed.get("BisectBatchOnFunctionError") or "MaximumRetryAttempts" not in feed:
+        yield "the feed of SendNotices waits for what can never be sent"
+    if feed.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+        yield "the feed of SendNotices gives up what waits for SES"
+    for role, statement in _statements(template):
+        if "ses:SendEmail" in _list(statement["Action"]):
+            as_itself = "ses:FromAddress" in json.dumps(statement.get("Condition"))
+            if role != "SendNoticesRole" or not as_itself:
+                yield f"{role} may write e-mails in other names"
 
 
 def only_the_stream_carries_the_models(template: Template) -> Iterator[str]:
@@ -216,6 +247,8 @@ RULES: tuple[Rule, ...] = (
     permissions_name_their_resources,
     items_are_reached_by_prefix,
     the_spend_is_counted_exactly,
+    usage_is_reported_while_stripe_knows_it,
+    no_notice_holds_up_another,
     only_the_stream_carries_the_models,
     one_variable_name_per_level,
     every_path_takes_any_method,

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 import stripe
 
+from tests.deployment.conftest import client, use_beyond_the_month
 from tests.deployment.entry import (
     EVENTS,
     SECRETS,
+    TABLE,
     Event,
     header,
     invoke,
@@ -17,6 +19,8 @@ from tests.deployment.entry import (
     with_header,
 )
 from tests.integration.billing_stripe import ScriptedStripe
+from tests.integration.mailbox import running_mailbox
+from tollgate.table.client import Table
 
 Deployed = Callable[[str], dict[str, str]]
 
@@ -35,7 +39,14 @@ BUFFERED = {
     "webhook_subscription_updated": ("Webhook", "webhook"),
     "studio_page": ("Studio", "studio"),
 }
-ELSEWHERE = {"generate_stream_generate", "monthly_reset_hourly", "count_spend_receipts"}
+ELSEWHERE = {
+    "generate_stream_generate",
+    "monthly_reset_hourly",
+    "reconcile_daily",
+    "count_spend_receipts",
+    "send_notices_notices",
+    "report_usage_receipts",
+}
 
 
 def answer_to(name: str, deployed: Deployed, event: Event | None = None, **extra: str) -> Event:
@@ -193,6 +204,32 @@ def test_the_schedule_closes_what_is_due(deployed: Deployed) -> None:
     assert (answer["closed"], answer["finished"]) == (0, True)
 
 
+def test_the_schedule_fails_while_stripe_is_away(deployed: Deployed) -> None:
+    """Lambda repeats it, and keeps it in the queue in the end."""
+    with pytest.raises(AssertionError, match="BillingUnavailable"):
+        invoke("reconcile", sample("reconcile_daily"), deployed("Reconcile"))
+
+
 def test_receipts_are_counted(deployed: Deployed) -> None:
     answer = invoke("count_spend", sample("count_spend_receipts"), deployed("CountSpend"))
     assert answer == {"state": {}, "batchItemFailures": []}
+
+
+def test_usage_waits_while_stripe_is_away(deployed: Deployed, engine_url: str) -> None:
+    event = sample("report_usage_receipts")
+    [change] = [each["dynamodb"] for each in event["Records"]]
+    use_beyond_the_month(Table(client(engine_url), TABLE), change["NewImage"])
+    answer = invoke("report_usage", event, deployed("ReportUsage"))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": change["SequenceNumber"]}]}
+
+
+def test_a_notice_is_sent(deployed: Deployed, engine_url: str) -> None:
+    event = sample("send_notices_notices")
+    item = event["Records"][0]["dynamodb"]["NewImage"]
+    Table(client(engine_url), TABLE).put(item)
+    with running_mailbox() as mailbox:
+        variables = deployed("SendNotices") | {"AWS_ENDPOINT_URL_SESV2": mailbox.address}
+        assert invoke("send_notices", event, variables) == {"batchItemFailures": []}
+        [message] = mailbox.messages()
+    assert (message["to"], message["from"]) == (item["to"]["S"], "billing@example.com")
+    assert message["text"].endswith("https://example.com/\n")

@@ -17,18 +17,26 @@ import functions.account.app
 import functions.count_spend.app
 import functions.generate_stream.app
 import functions.monthly_reset.app
+import functions.reconcile.app
+import functions.report_usage.app
+import functions.send_notices.app
 from local.control import Context
-from tests.deployment.conftest import client, create_table
+from tests.deployment.conftest import client, create_table, use_beyond_the_month
 from tests.deployment.entry import sample
 from tests.deployment.rules import grants
 from tests.deployment.template import Template
 from tests.integration.billing_service import Person, ScriptedService, event, send
 from tests.integration.billing_stripe import running_stripe
+from tests.integration.mailbox import WORDS, inserted, running_mailbox
 from tests.integration.sign_in_service import CATALOGUE, KEY, running_service
+from tollgate.billing.meter_gateway import MeterGateway
 from tollgate.billing.refresh_entitlement import refresh_entitlement
+from tollgate.billing.report_usage import Reporting
 from tollgate.generation.providers import Providers
 from tollgate.identity.sealing import Sealer
 from tollgate.identity.session import PURPOSE
+from tollgate.notices.records import notice
+from tollgate.notices.send_notice import Post
 from tollgate.quota.admission import Admission, Demand, Hint, Visitor
 from tollgate.table import keys
 from tollgate.table.client import Table
@@ -134,8 +142,13 @@ def checkout(world: World) -> None:
         for _ in range(2):
             assert service.buy(person, key="k1").status_code == 200
         assert service.ask(person, "POST", "/billing/portal").status_code == 200
-    service.stripe.subscribe(service.account(person).customer_id or "")
+    owed = {"object": "invoice", "status": "open", "created": int(time.time())}
+    customer_id = service.account(person).customer_id or ""
+    service.stripe.subscribe(customer_id, status="past_due", latest_invoice=owed)
+    [page, *_] = service.stripe.sessions.values()
+    page["status"] = "complete"
     with world.recorded():
+        assert service.ask(person, "GET", f"/billing/checkout/{page['id']}").status_code == 200
         assert service.buy(person).status_code == 409
 
 
@@ -149,7 +162,9 @@ def webhook(world: World) -> None:
     with world.recorded():
         for body in (event(customer_id), b"{"):
             assert world.service.deliver(body).status_code == 200
-        world.service.stripe.refund(world.service.stripe.charge(customer_id), 1)
+        charge = world.service.stripe.charge(customer_id)
+        world.service.stripe.refund(charge, 1)
+        world.service.stripe.dispute(charge, "needs_response")
         assert world.service.deliver(event(customer_id)).status_code == 200
 
 
@@ -203,6 +218,34 @@ def monthly_reset(world: World) -> None:
         assert reset({}, Context())["closed"] == 1
 
 
+def reconcile(world: World) -> None:
+    """Of a trial nobody has heard of, by a run that hands its place over and one that takes it."""
+    service = world.service
+    _, trying = service.customer()
+    _, customer = service.customer()
+    trial_end = int(service.clock().timestamp()) + 86_400
+    service.stripe.subscribe(trying, status="trialing", trial_end=trial_end)
+    service.stripe.subscribe(customer)
+    service.stripe.refund(service.stripe.charge(customer), 1)
+    service.table.delete(keys.customer(customer))
+    owed = {"object": "invoice", "status": "open", "created": int(time.time())}
+    service.stripe.subscribe(service.customer()[1], status="past_due", latest_invoice=owed)
+    compare = functions.reconcile.app.build(billing=service.billing, continue_later=lambda _: None)
+    with world.recorded():
+        assert not compare({}, Hurried())["finished"]
+        assert compare({}, Context())["finished"]
+
+
+class Hurried(Context):
+    """Time for one look."""
+
+    _looks = 1
+
+    def get_remaining_time_in_millis(self) -> int:
+        self._looks -= 1
+        return 900_000 if self._looks >= 0 else 0
+
+
 def count_spend(world: World) -> None:
     """Over the cap, so that the switch is thrown too."""
     build = functions.count_spend.app.build
@@ -217,6 +260,30 @@ def count_spend(world: World) -> None:
         assert count(event, None)["batchItemFailures"] == []
 
 
+def send_notices(world: World) -> None:
+    with running_mailbox() as mailbox:
+        post = Post(
+            world.service.table, mailbox.mail(), "https://example.com/", world.service.clock
+        )
+        send = functions.send_notices.app.build(post)
+        told = notice("acc_1", "payment_failed", "x", "ada@example.com", WORDS, post.clock())
+        world.service.table.put(told.serialize())
+        with world.recorded():
+            assert send(inserted(told), None)["batchItemFailures"] == []
+        assert len(mailbox.messages()) == 1
+
+
+def report_usage(world: World) -> None:
+    """Up to Stripe, which is away."""
+    event = sample("report_usage_receipts")
+    use_beyond_the_month(world.service.table, event["Records"][0]["dynamodb"]["NewImage"])
+    meters = MeterGateway("sk_test_deployed", "http://127.0.0.1:9")
+    reporting = Reporting(world.service.table, meters, world.service.clock)
+    with world.recorded():
+        answer = functions.report_usage.app.build(reporting, lambda _: None)(event, Context())
+    assert len(answer["batchItemFailures"]) == 1
+
+
 def studio(_: World) -> None:
     """Has no table."""
 
@@ -229,7 +296,10 @@ WORK: dict[str, Callable[[World], None]] = {
     "Account": account,
     "Studio": studio,
     "MonthlyReset": monthly_reset,
+    "Reconcile": reconcile,
     "CountSpend": count_spend,
+    "SendNotices": send_notices,
+    "ReportUsage": report_usage,
 }
 
 

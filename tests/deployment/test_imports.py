@@ -27,7 +27,10 @@ FORBIDDEN = {
     "Account": MODEL_SDKS | {"stripe", "authlib", "boto3", "local", "uvicorn"},
     "Studio": MODEL_SDKS | {"stripe", "authlib", "boto3", "botocore", "pynamodb", "local"},
     "MonthlyReset": MODEL_SDKS | {"stripe", "authlib", "boto3", "local", "starlette", "mangum"},
+    "Reconcile": MODEL_SDKS | {"authlib", "boto3", "local", "starlette", "mangum"},
     "CountSpend": MODEL_SDKS | {"stripe", "authlib", "boto3", "local", "starlette", "mangum"},
+    "ReportUsage": MODEL_SDKS | {"authlib", "boto3", "local", "starlette", "mangum"},
+    "SendNotices": MODEL_SDKS | {"stripe", "authlib", "boto3", "local", "starlette", "mangum"},
 }
 _LOADED = """
 import importlib, json, sys

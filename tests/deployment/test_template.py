@@ -121,6 +121,26 @@ BREACHES: list[tuple[Change, str]] = [
         "the feed of CountSpend repeats what is counted",
     ),
     (
+        lambda d: path(d, "ReportUsage", "Receipts").update(MaximumRecordAgeInSeconds=604_800),
+        "the feed of ReportUsage tries for longer than Stripe remembers",
+    ),
+    (
+        lambda d: path(d, "ReportUsage", "Receipts").pop("FunctionResponseTypes"),
+        "the feed of ReportUsage repeats what is reported",
+    ),
+    (
+        lambda d: path(d, "SendNotices", "Notices").pop("BisectBatchOnFunctionError"),
+        "the feed of SendNotices waits for what can never be sent",
+    ),
+    (
+        lambda d: path(d, "SendNotices", "Notices").pop("FunctionResponseTypes"),
+        "the feed of SendNotices gives up what waits for SES",
+    ),
+    (
+        lambda d: statement(d, "SendNoticesRole", 3).pop("Condition"),
+        "SendNoticesRole may write e-mails in other names",
+    ),
+    (
         lambda d: properties(d, "Webhook").update(Layers=[{"Ref": "Models"}]),
         "Webhook and the layer Models",
     ),

@@ -28,12 +28,14 @@ def holds(what: str, truth: object) -> None:
         raise AssertionError(what)
 
 
-def eventually(read: Callable[[], T], enough: Callable[[T], object]) -> T:
-    """What is read once it is enough; webhooks take a moment, but no longer than ten seconds."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def eventually(
+    read: Callable[[], T], enough: Callable[[T], object], seconds: float = _PATIENCE_SECONDS
+) -> T:
+    """What is read once it is enough; a webhook takes a moment, but no longer than ten seconds."""
+    deadline = time.monotonic() + seconds
     while not enough(seen := read()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"still {seen!r} after {_PATIENCE_SECONDS:.0f} s")
+            raise AssertionError(f"still {seen!r} after {seconds:.0f} s")
         time.sleep(0.2)
     return seen
 

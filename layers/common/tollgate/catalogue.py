@@ -63,6 +63,16 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prices: tuple[Price, ...] = ()
     features: tuple[Text, ...] = ()
 
+    @property
+    def metered_keys(self) -> Mapping[str, str]:
+        """The lookup key of the price that sells what goes beyond, by that of the price which it
+        stands beside: one for each interval, since a subscription has one.
+        """
+        if self.overage is None:
+            return {}
+        named = f"{self.id}_{self.overage.meter}"
+        return {price.key: f"{named}_{price.interval}" for price in self.prices}
+
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A provider's model and what it costs us for a million tokens in and out."""
@@ -148,6 +158,15 @@ class Catalogue(msgspec.Struct, frozen=True):
                 return plan
         return None
 
+    @property
+    def metered_keys(self) -> Mapping[str, str]:
+        """Those of all plans."""
+        return {
+            key: metered
+            for plan in self.plans.values()
+            for key, metered in plan.metered_keys.items()
+        }
+
     def includes(self, plan_id: str, required_plan_id: str) -> bool:
         """A plan includes itself and every lower one; ValueError for a plan that does not exist."""
         order = tuple(self.plans)
@@ -213,6 +232,16 @@ def _check_plans(plans: Mapping[str, Plan]) -> None:
             if price.key in owners:
                 raise CatalogueError(f"{where}: {price.key!r} stands at {owners[price.key]} too")
             owners[price.key] = where
+        _check_overage(plan)
+
+
+def _check_overage(plan: Plan) -> None:
+    """Stripe bills a subscription in one currency."""
+    if plan.overage is None:
+        return
+    where, currency = f"plans.{plan.id}.overage", plan.overage.currency
+    if any(price.currency != currency for price in plan.prices):
+        raise CatalogueError(f"{where}.currency: the plan's prices are not in {currency!r}")
 
 
 def _routes(

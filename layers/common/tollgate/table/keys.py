@@ -55,6 +55,11 @@ def closed_period(account_id: str, start: str) -> Key:
     return Key(f"ACCOUNT#{account_id}", f"PERIOD#{start}")
 
 
+def sold(account_id: str, start: str) -> Key:
+    """How much of a period's overage its receipts stand for."""
+    return Key(f"ACCOUNT#{account_id}", f"SOLD#{start}")
+
+
 def receipt(account_id: str, generation_id: str) -> Key:
     return Key(f"ACCOUNT#{account_id}", f"RECEIPT#{generation_id}")
 
@@ -77,6 +82,11 @@ def customer(customer_id: str) -> Key:
     return Key(f"CUSTOMER#{customer_id}", "CUSTOMER")
 
 
+def customer_of(item: Mapping[str, Mapping[str, Any]]) -> str:
+    customer_id: str = item["pk"]["S"].removeprefix("CUSTOMER#")
+    return customer_id
+
+
 def checkout(account_id: str) -> Key:
     """The one that is open, or being opened."""
     return Key(f"ACCOUNT#{account_id}", "CHECKOUT")
@@ -85,6 +95,10 @@ def checkout(account_id: str) -> Key:
 def trial(kind: str, value: str) -> Key:
     """Who has had a trial, by account, e-mail address or card."""
     return Key(f"TRIAL#{kind}#{value}", "TRIAL")
+
+
+def notice(account_id: str, kind: str, dedupe: str) -> Key:
+    return Key(f"NOTICE#{account_id}", f"{kind}#{dedupe}")
 
 
 def stripe_event(event_id: str) -> Key:
@@ -115,6 +129,15 @@ def reset_progress() -> Key:
 def reset_left(account_id: str) -> Key:
     """Stands for an account whose periods could not be closed."""
     return Key("RESET#", f"LEFT#{account_id}")
+
+
+def reconcile_progress() -> Key:
+    return Key("RECONCILE#", "PROGRESS")
+
+
+def audit(account_id: str, at: str) -> Key:
+    """What a reconciliation has put right."""
+    return Key(f"ACCOUNT#{account_id}", f"AUDIT#{at}")
 
 
 def health() -> Key:

@@ -26,7 +26,7 @@ class Limits:
     """Generations a day, model tokens a period, open streams; None is unlimited.
 
     `until` (epoch milliseconds) ends the entitlement. Where `metered`, `month` is what the plan
-    includes, and what goes beyond it is sold instead of refused.
+    includes, and what goes beyond it is sold instead of refused: only to who pays for it.
     """
 
     plan: str
@@ -38,8 +38,13 @@ class Limits:
     metered: bool = False
 
     @classmethod
-    def of(cls, plan: "Plan", anchor: str, until: int | None = None) -> Self:
-        """What `plan` enforces; `anchor` is `CALENDAR` where nothing is paid."""
+    def of(
+        cls, plan: "Plan", anchor: str, until: int | None = None, *, metered: bool = False
+    ) -> Self:
+        """What `plan` enforces; `anchor` is `CALENDAR` where nothing is paid.
+
+        `metered` counts only where the plan sells anything beyond its month.
+        """
         return cls(
             plan=plan.id,
             anchor=anchor,
@@ -47,7 +52,7 @@ class Limits:
             month=plan.month,
             concurrent=plan.concurrent,
             until=until,
-            metered=plan.overage is not None,
+            metered=metered and plan.overage is not None,
         )
 
     def attributes(self) -> dict[str, Value]:

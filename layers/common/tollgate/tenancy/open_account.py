@@ -51,6 +51,7 @@ def open_account(
         kind="personal",
         owner_id=user_id,
         email=person.email,
+        email_verified=person.email_verified,
         created_at=now,
         plan=limits.plan,
     )

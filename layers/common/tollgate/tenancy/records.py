@@ -35,6 +35,7 @@ class Account(Record):
     kind = UnicodeAttribute()
     owner_id = UnicodeAttribute()
     email = UnicodeAttribute()
+    email_verified = BooleanAttribute(default=False)
     created_at = UTCDateTimeAttribute()
     plan = UnicodeAttribute()
     applied_seq = NumberAttribute(default=0)
