@@ -33,19 +33,40 @@ def subscription(now: int, customer_id: str, currency: str, **given: Any) -> Jso
     }
 
 
-def subscription_item(now: int, subscription_id: str, price: Json, quantity: int, end: int) -> Json:
+def subscription_item(
+    now: int, subscription_id: str, price: Json, quantity: int | None, span: tuple[int, int]
+) -> Json:
+    """`span` is the period that runs. What is metered has no quantity."""
+    counted = {} if quantity is None else {"quantity": quantity}
+    start, end = span
     return {
         **blank(stripe.SubscriptionItem, "subscription_item", new_id("si"), now),
         "current_period_end": end,
-        "current_period_start": now,
+        "current_period_start": start,
         "discounts": [],
         "metadata": {},
         "plan": plan_of(price),
         "price": price,
-        "quantity": quantity,
+        **counted,
         "subscription": subscription_id,
         "tax_rates": [],
     }
+
+
+def is_metered(price: Json) -> bool:
+    return bool(price["recurring"]["usage_type"] == "metered")
+
+
+def plan_item(subscription: Json) -> Json:
+    """The one that is paid ahead: whatever is metered beside it follows its periods."""
+    found: list[Json] = subscription["items"]["data"]
+    [item] = [each for each in found if not is_metered(each["price"])]
+    return item
+
+
+def begin_period(subscription: Json, start: int, end: int) -> None:
+    for item in subscription["items"]["data"]:
+        item |= {"current_period_start": start, "current_period_end": end}
 
 
 def plan_of(price: Json) -> Json:
@@ -61,21 +82,18 @@ def plan_of(price: Json) -> Json:
         "interval_count": 1,
         "metadata": {},
         "product": price["product"],
-        "usage_type": "licensed",
+        "usage_type": price["recurring"]["usage_type"],
     }
 
 
 def invoice(now: int, subscription: Json, reason: str, lines: list[Json]) -> Json:
     """Finalised and open; what is less than nothing is forgotten, and not kept as a balance."""
-    [item] = subscription["items"]["data"]
+    item = plan_item(subscription)
     invoice_id = new_id("in")
-    amount = max(0, sum(line["amount"] for line in lines))
-    return {
+    made = {
         **blank(stripe.Invoice, "invoice", invoice_id, now),
-        "amount_due": amount,
         "amount_overpaid": 0,
         "amount_paid": 0,
-        "amount_remaining": amount,
         "amount_shipping": 0,
         "attempt_count": 0,
         "attempted": False,
@@ -115,9 +133,14 @@ def invoice(now: int, subscription: Json, reason: str, lines: list[Json]) -> Jso
             "paid_at": None,
             "voided_at": None,
         },
-        "subtotal": amount,
-        "total": amount,
     }
+    add_up(made)
+    return made
+
+
+def add_up(invoice: Json) -> None:
+    amount = max(0, sum(line["amount"] for line in invoice["lines"]["data"]))
+    invoice |= dict.fromkeys(("amount_due", "amount_remaining", "subtotal", "total"), amount)
 
 
 def invoice_number() -> str:

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from local.stripe import objects
+from local.stripe import billing_objects, objects
 from local.stripe.store import Store
 from local.stripe.wire import Json, missing
 
@@ -87,7 +87,7 @@ def _due(thing: Json) -> int | None:
     """When time alone will change it next."""
     due: int | None = None
     if thing["object"] == "subscription" and thing["status"] in _RUNNING:
-        [item] = thing["items"]["data"]
+        item = billing_objects.plan_item(thing)
         due = item["current_period_end"]
         ends = [item["current_period_end"], thing["cancel_at"]]
         ends += [thing["pending_update"] and thing["pending_update"]["expires_at"]]

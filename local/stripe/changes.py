@@ -4,6 +4,7 @@ Simpler than Stripe in one way: a change is either prorated at once or not at al
 """
 
 import copy
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from local.stripe import billing_objects, objects
@@ -11,7 +12,7 @@ from local.stripe.books import Books
 from local.stripe.cards import declined
 from local.stripe.collection import collect, invoice, void
 from local.stripe.cycle import period_end
-from local.stripe.wire import Json
+from local.stripe.wire import Json, StripeError
 
 PaymentBehavior: TypeAlias = Literal[
     "allow_incomplete", "error_if_incomplete", "pending_if_incomplete"
@@ -49,6 +50,12 @@ def change_price(
     subscription |= before | {"latest_invoice": owed["id"], "pending_update": pending}
 
 
+def assert_one_interval(prices: Iterable[Json]) -> None:
+    if len({each["recurring"]["interval"] for each in prices}) > 1:
+        message = "The stand-in bills all prices of a subscription at one interval."
+        raise StripeError(message, param="items")
+
+
 def apply_pending(books: Books, subscription: Json) -> None:
     """Its invoice was paid: the change is made, and saved."""
     pending = subscription["pending_update"]
@@ -78,7 +85,7 @@ def _changed(
 
     Another interval starts a new period, unless a trial is running.
     """
-    [item] = subscription["items"]["data"]
+    item = billing_objects.plan_item(subscription)
     old = dict(item)
     item |= {"price": price, "plan": billing_objects.plan_of(price), "quantity": quantity}
     if subscription["status"] == "trialing":
@@ -100,7 +107,7 @@ def _changed(
 
 def _start_period(books: Books, subscription: Json, item: Json) -> None:
     end = period_end(books.now, objects.months_of(item["price"]), books.now)
-    item |= {"current_period_start": books.now, "current_period_end": end}
+    billing_objects.begin_period(subscription, books.now, end)
     subscription["billing_cycle_anchor"] = books.now
     if subscription["cancel_at_period_end"]:
         subscription["cancel_at"] = end

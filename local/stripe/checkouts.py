@@ -1,6 +1,6 @@
 """Checkout and portal sessions, as the API makes them; their pages are in `hosted`."""
 
-from local.stripe import lifecycle, objects
+from local.stripe import billing_objects, changes, lifecycle, objects
 from local.stripe.call import Call, only, required
 from local.stripe.listing import page
 from local.stripe.wire import Json, StripeError
@@ -35,17 +35,12 @@ def create_checkout_session(call: Call) -> Json:
         raise StripeError("The stand-in sells subscriptions only.", param="mode")
     if "success_url" not in params:
         raise required("success_url")
-    if len(params.get("line_items", [])) != 1:
-        raise StripeError("The stand-in sells one line item a checkout.", param="line_items")
-    [line] = params["line_items"]
-    if not line.keys() <= {"price", "quantity"} or "price" not in line:
-        raise StripeError("A line item is a price and a quantity.", param="line_items[0]")
-    price = call.books.get("price", line["price"], "line_items[0][price]")
+    (price, quantity), metered = _ordered(call)
     taxes = _taxes(call)
     details = params.get("subscription_data", {})
     if not details.keys() <= {"metadata", "trial_period_days", "trial_settings"}:
         raise StripeError("The stand-in knows metadata and trials.", param="subscription_data")
-    quantity, trial_days = line.get("quantity", 1), details.get("trial_period_days", 0)
+    trial_days = details.get("trial_period_days", 0)
     kept = {name: params[name] for name in ECHOES if name in params}
     session = objects.checkout_session(
         call.books.now, call.origin, price, quantity, trial=bool(trial_days), **kept, **taxes
@@ -53,12 +48,35 @@ def create_checkout_session(call: Call) -> Json:
     session["success_url"] = params["success_url"]
     total = session["amount_total"]
     items = [objects.line_item(price, quantity, total)]
+    items += [objects.line_item(each, None, 0) for each in metered]
     order = {"metadata": details.get("metadata", {}), "trial_days": trial_days}
     order["trial_settings"] = details.get("trial_settings", objects.TRIAL_SETTINGS)
-    order |= {"price": price, "quantity": quantity, "items": items}
+    order |= {"price": price, "quantity": quantity, "metered": metered, "items": items}
     order |= {"session": session["id"], "subscription": None, "challenged": None}
     call.books.store.put("order", session["id"], order)
     return call.books.save(session)
+
+
+def _ordered(call: Call) -> tuple[tuple[Json, int], list[Json]]:
+    """What is paid ahead with its quantity, and what is metered beside it."""
+    licensed, metered = [], []
+    for place, line in enumerate(call.params.get("line_items", [])):
+        where = f"line_items[{place}]"
+        if not line.keys() <= {"price", "quantity"} or "price" not in line:
+            raise StripeError("A line item is a price and a quantity.", param=where)
+        price = call.books.get("price", line["price"], f"{where}[price]")
+        if not billing_objects.is_metered(price):
+            licensed.append((price, line.get("quantity", 1)))
+            continue
+        if "quantity" in line:
+            message = "Quantity should not be specified where usage_type is `metered`."
+            raise StripeError(f"{message} Remove quantity from `{where}`", param=where)
+        metered.append(price)
+    if len(licensed) != 1:
+        message = "The stand-in sells one price that is paid ahead, and what is metered beside it."
+        raise StripeError(message, param="line_items")
+    changes.assert_one_interval([licensed[0][0], *metered])
+    return licensed[0], metered
 
 
 def _taxes(call: Call) -> Json:

@@ -124,8 +124,12 @@ def begin(
         subscription |= {**trial, "billing_cycle_anchor": end}
         reminder, due = {"subscription": subscription["id"]}, end - _REMINDER_DAYS * DAY
         books.store.put("reminder", subscription["id"], reminder, due)
-    item = billing_objects.subscription_item(now, subscription["id"], price, quantity, end)
-    subscription["items"]["data"] = [item]
+    sold = [(price, quantity), *((each, None) for each in order["metered"])]
+    subscription["items"]["data"] = [
+        billing_objects.subscription_item(now, subscription["id"], each, count, (now, end))
+        for each, count in sold
+    ]
+    item = billing_objects.plan_item(subscription)
     owed = invoice(
         books,
         subscription,
@@ -163,5 +167,5 @@ def set_cancellation(books: Books, subscription: Json, at: int | None, at_period
 
 def cancel_at_period_end(books: Books, subscription: Json, wanted: bool) -> None:
     """Not saved yet."""
-    [item] = subscription["items"]["data"]
+    item = billing_objects.plan_item(subscription)
     set_cancellation(books, subscription, item["current_period_end"] if wanted else None, wanted)

@@ -75,11 +75,7 @@ def list_summaries(call: Call) -> Json:
     start, end = params["start_time"], params["end_time"]
     if start % _MINUTE or end % _MINUTE:
         raise StripeError("start_time and end_time must be aligned with minute boundaries.")
-    values = [
-        each["value"]
-        for each in call.books.all("meter_value", meter=meter["id"], customer=params["customer"])
-        if start <= each["timestamp"] < end
-    ]
+    total = counted(call.books, meter["id"], params["customer"], start, end)
     summary = {
         **objects.blank(
             stripe.billing.MeterEventSummary,
@@ -87,12 +83,22 @@ def list_summaries(call: Call) -> Json:
             objects.new_id("mtrusg"),
             call.books.now,
         ),
-        "aggregated_value": sum(values),
+        "aggregated_value": total,
         "end_time": end,
         "meter": meter["id"],
         "start_time": start,
     }
-    return objects.listing(call.path, [summary] if values else [])
+    return objects.listing(call.path, [] if total is None else [summary])
+
+
+def counted(books: Books, meter_id: str, customer_id: str, start: int, end: int) -> int | None:
+    """None where nothing was."""
+    values = [
+        int(each["value"])
+        for each in books.all("meter_value", meter=meter_id, customer=customer_id)
+        if start <= each["timestamp"] < end
+    ]
+    return sum(values) if values else None
 
 
 def _meter_of(books: Books, event_name: str) -> Json:

@@ -6,6 +6,7 @@ A field that Stripe may leave empty is null; the list of those comes from the SD
 import hashlib
 import secrets
 import string
+from decimal import Decimal
 from typing import Any, get_args
 
 import stripe
@@ -14,7 +15,7 @@ import stripe.checkout
 
 from local.stripe.cards import DEBITS, brand
 from local.stripe.wire import Json
-from tollgate.catalogue import Plan, Price
+from tollgate.catalogue import Overage, Plan, Price
 
 API_VERSION = stripe.api_version
 
@@ -25,6 +26,7 @@ _ON_REQUEST = frozenset(
     | {"currency_options", "tiers"}
 )
 TRIAL_SETTINGS = {"end_behavior": {"missing_payment_method": "create_invoice"}}
+_MILLION = 1_000_000
 NO_TAX = {"enabled": False, "liability": None, "status": None}
 
 
@@ -116,13 +118,27 @@ def product(plan: Plan, now: int) -> Json:
 
 
 def price(entry: Price, plan: Plan, now: int) -> Json:
+    return _price(entry.key, entry, plan, now) | {
+        "unit_amount": entry.amount,
+        "unit_amount_decimal": str(entry.amount),
+    }
+
+
+def metered_price(entry: Price, plan: Plan, overage: Overage, meter_id: str, now: int) -> Json:
+    """What stands beside `entry`, and sells what goes beyond the month."""
+    made = _price(plan.metered_keys[entry.key], entry, plan, now)
+    made["recurring"] |= {"meter": meter_id, "usage_type": "metered"}
+    return made | {"unit_amount_decimal": f"{Decimal(overage.amount) / _MILLION:f}"}
+
+
+def _price(key: str, entry: Price, plan: Plan, now: int) -> Json:
     return {
         **blank(stripe.Price, "price", new_id("price"), now),
         "active": True,
         "billing_scheme": "per_unit",
         "currency": entry.currency,
-        "lookup_key": entry.key,
-        "metadata": {"price_key": entry.key},
+        "lookup_key": key,
+        "metadata": {"price_key": key},
         "product": f"prod_{plan.id}",
         "recurring": {
             "interval": entry.interval,
@@ -133,8 +149,6 @@ def price(entry: Price, plan: Plan, now: int) -> Json:
         },
         "tax_behavior": "unspecified",
         "type": "recurring",
-        "unit_amount": entry.amount,
-        "unit_amount_decimal": str(entry.amount),
     }
 
 
@@ -167,7 +181,8 @@ def checkout_session(now: int, origin: str, price: Json, quantity: int, **given:
     }
 
 
-def line_item(price: Json, quantity: int, total: int) -> Json:
+def line_item(price: Json, quantity: int | None, total: int) -> Json:
+    """What is metered has no quantity, and is due later."""
     return {
         "id": new_id("li"),
         "object": "item",

@@ -2,7 +2,15 @@
 
 from typing import Literal, TypeAlias
 
-from local.stripe import authentication, billing_objects, changes, debits, lifecycle, objects
+from local.stripe import (
+    authentication,
+    billing_objects,
+    changes,
+    debits,
+    lifecycle,
+    objects,
+    usage,
+)
 from local.stripe.books import ENDED, TIMED, Books
 from local.stripe.collection import collect, draft, finalize, invoice, keep_draft, lay_aside
 from local.stripe.cycle import period_end
@@ -39,7 +47,7 @@ def set_exhausted(store: Store, becomes: Exhausted) -> None:
 def end_trial(books: Books, subscription: Json) -> None:
     """Now, with the first payment; saved. Stripe reminds of this end too."""
     books.save(subscription, "customer.subscription.trial_will_end")
-    [item] = subscription["items"]["data"]
+    item = billing_objects.plan_item(subscription)
     subscription["trial_end"] = item["current_period_end"] = books.now
     _collect(books, subscription, _begin_period(books, subscription))
     books.save(subscription, "customer.subscription.updated")
@@ -49,7 +57,7 @@ def resume(books: Books, subscription: Json) -> Json:
     """A paused one goes on from now, in a new period that is paid at once."""
     if subscription["status"] != "paused":
         raise StripeError("Only a paused subscription can be resumed.")
-    [item] = subscription["items"]["data"]
+    item = billing_objects.plan_item(subscription)
     item["current_period_end"] = subscription["billing_cycle_anchor"] = books.now
     _collect(books, subscription, _begin_period(books, subscription))
     books.save(subscription, "customer.subscription.updated")
@@ -61,6 +69,7 @@ def _fell_due(books: Books, subscription: Json) -> None:
     if pending and pending["expires_at"] <= books.now:
         changes.expire_pending(books, subscription)
     elif ends is not None and ends <= books.now:
+        _bill_the_last(books, subscription)
         lifecycle.cancel(books, subscription)
     elif subscription["status"] == "trialing" and not subscription["default_payment_method"]:
         _end_unpaid_trial(books, subscription)
@@ -99,14 +108,21 @@ def _renew(books: Books, subscription: Json) -> None:
 
 def _begin_period(books: Books, subscription: Json) -> Json:
     """With its invoice, which is not saved yet."""
-    [item] = subscription["items"]["data"]
+    item, metered = billing_objects.plan_item(subscription), usage.lines(books, subscription)
     price, start = item["price"], item["current_period_end"]
     if subscription["status"] == "trialing":
         subscription["billing_cycle_anchor"] = start
     end = period_end(subscription["billing_cycle_anchor"], objects.months_of(price), start)
-    item |= {"current_period_start": start, "current_period_end": end}
+    billing_objects.begin_period(subscription, start, end)
     line = billing_objects.period_line(item, price["unit_amount"] * item["quantity"])
-    return invoice(books, subscription, "subscription_cycle", [line])
+    return invoice(books, subscription, "subscription_cycle", [line, *metered])
+
+
+def _bill_the_last(books: Books, subscription: Json) -> None:
+    """At a period's end, where anything was metered in it."""
+    metered = usage.lines(books, subscription)
+    if any(line["amount"] for line in metered):
+        collect(books, subscription, invoice(books, subscription, "subscription_cycle", metered))
 
 
 def _collect(books: Books, subscription: Json, owed: Json) -> bool:
@@ -125,6 +141,7 @@ def _advance(books: Books, owed: Json) -> None:
     if owed["status"] == "draft" and is_over:
         keep_draft(books, owed)
     elif owed["status"] == "draft":
+        usage.recount(books, owed)
         finalize(books, owed)
         if _collect(books, subscription, owed):
             books.save(subscription, "customer.subscription.updated")

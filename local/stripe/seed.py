@@ -17,12 +17,13 @@ def seed(books: Books, catalogue: Catalogue) -> None:
             if books.store.get("product", f"prod_{plan.id}") is None:
                 books.save(objects.product(plan, books.now))
             _offer(books, objects.price(entry, plan, books.now))
-        if plan.overage is not None:
-            _count(books, plan.overage.meter)
+            if plan.overage is not None:
+                meter = _meter(books, plan.overage.meter)
+                _offer(books, objects.metered_price(entry, plan, plan.overage, meter, books.now))
 
 
 def _offer(books: Books, wanted: Json) -> None:
-    same = ("currency", "product", "recurring", "unit_amount")
+    same = ("currency", "product", "recurring", "unit_amount_decimal")
     for old in books.all("price", lookup_key=wanted["lookup_key"]):
         if all(old[name] == wanted[name] for name in same):
             return
@@ -30,6 +31,7 @@ def _offer(books: Books, wanted: Json) -> None:
     books.save(wanted)
 
 
-def _count(books: Books, event_name: str) -> None:
-    if not books.all("billing.meter", event_name=event_name):
-        books.save(meters.meter(books.now, event_name))
+def _meter(books: Books, event_name: str) -> str:
+    known = books.all("billing.meter", event_name=event_name)
+    made: Json = known[0] if known else books.save(meters.meter(books.now, event_name))
+    return str(made["id"])

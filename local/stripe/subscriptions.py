@@ -1,6 +1,6 @@
 """Subscriptions through the API."""
 
-from local.stripe import changes, lifecycle, renewals
+from local.stripe import billing_objects, changes, lifecycle, renewals, usage
 from local.stripe.books import ENDED
 from local.stripe.call import Call, merged, only
 from local.stripe.listing import page
@@ -31,7 +31,7 @@ def update_subscription(call: Call) -> Json:
 
 
 def _set_cancel_at(call: Call, subscription: Json) -> None:
-    [item] = subscription["items"]["data"]
+    item = billing_objects.plan_item(subscription)
     given = call.params["cancel_at"]
     if isinstance(given, str) and given:  # min_period_end or max_period_end: of the one item
         given = item["current_period_end"]
@@ -39,17 +39,51 @@ def _set_cancel_at(call: Call, subscription: Json) -> None:
 
 
 def _change_items(call: Call, subscription: Json) -> None:
-    items = call.params["items"]
-    [current] = subscription["items"]["data"]
-    if len(items) != 1 or items[0].get("id") != current["id"]:
-        raise StripeError("The stand-in keeps one item a subscription; give its id.", param="items")
-    [wanted] = items
-    if not wanted.keys() <= {"id", "price", "quantity"}:
-        raise StripeError("The stand-in changes an item's price and quantity.", param="items[0]")
+    """Of the plan's item the price and quantity; what is metered comes and goes."""
+    items, current = call.params["items"], billing_objects.plan_item(subscription)
+    for place, wanted in enumerate(items):
+        where = f"items[{place}]"
+        if wanted.get("id") == current["id"] and wanted.keys() <= {"id", "price", "quantity"}:
+            _change_plan(call, subscription, wanted)
+        elif wanted.get("deleted") and wanted.keys() <= {"id", "deleted", "clear_usage"}:
+            _remove(call, subscription, wanted.get("id"), where)
+        elif wanted.keys() == {"price"}:
+            _add(call, subscription, wanted["price"], where)
+        else:
+            message = "The stand-in changes the plan's item, and adds and removes what is metered."
+            raise StripeError(message, param=where)
+    changes.assert_one_interval(each["price"] for each in subscription["items"]["data"])
+
+
+def _add(call: Call, subscription: Json, price_id: str, where: str) -> None:
+    items, price = subscription["items"]["data"], call.books.get("price", price_id, where)
+    if not billing_objects.is_metered(price):
+        raise StripeError("The stand-in adds only what is metered.", param=where)
+    if any(each["price"]["id"] == price_id for each in items):
+        message = f"An existing Subscription Item is already using that Price {price_id}."
+        raise StripeError(message, param=where)
+    plan = billing_objects.plan_item(subscription)
+    span = (plan["current_period_start"], plan["current_period_end"])
+    items.append(
+        billing_objects.subscription_item(call.books.now, subscription["id"], price, None, span)
+    )
+
+
+def _remove(call: Call, subscription: Json, item_id: str | None, where: str) -> None:
+    for item in subscription["items"]["data"]:
+        if item["id"] == item_id and billing_objects.is_metered(item["price"]):
+            bills = call.params.get("proration_behavior") != "none"
+            usage.remove(call.books, subscription, item, bills=bills)
+            return
+    raise StripeError(f"Invalid subscription item id: {item_id}", param=where)
+
+
+def _change_plan(call: Call, subscription: Json, wanted: Json) -> None:
+    current = billing_objects.plan_item(subscription)
     price_id = wanted.get("price", current["price"]["id"])
     price = call.books.get("price", price_id, "items[0][price]")
     prorate = call.params.get("proration_behavior") == "always_invoice"
-    quantity = wanted.get("quantity", current["quantity"])
+    quantity = (current | wanted)["quantity"]
     on_failure = call.params.get("payment_behavior", "allow_incomplete")
     if on_failure == "default_incomplete":
         message = "The stand-in attempts each payment at once."
@@ -92,7 +126,7 @@ def list_subscriptions(call: Call) -> Json:
         each
         for each in call.books.all("subscription", **only(params, "customer"))
         if _has_status(each, status)
-        and params.get("price") in (None, each["items"]["data"][0]["price"]["id"])
+        and params.get("price") in (None, *(one["price"]["id"] for one in each["items"]["data"]))
     ]
     return page(call.path, found, params)
 

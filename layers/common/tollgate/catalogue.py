@@ -151,6 +151,11 @@ class Catalogue(msgspec.Struct, frozen=True):
         """The models to try in order; KeyError for an alias or a plan that does not exist."""
         return self.routes[alias][plan_id]
 
+    def price(self, key: str | None) -> Price | None:
+        """None as in `plan_of_price`."""
+        prices = (price for plan in self.plans.values() for price in plan.prices)
+        return next((price for price in prices if price.key == key), None)
+
     def plan_of_price(self, key: str) -> Plan | None:
         """None for a price that is not ours: never a reason to treat its buyer as free."""
         for plan in self.plans.values():

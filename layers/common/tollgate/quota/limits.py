@@ -17,7 +17,7 @@ def changed(
     until: datetime | None,
     now: datetime,
     *,
-    metered: bool = True,
+    metered: bool = False,
 ) -> Limits:
     """The limits of `plan` from `now` on.
 
