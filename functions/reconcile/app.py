@@ -15,7 +15,8 @@ Event = dict[str, Any]
 LONGEST_CHAIN = 12
 """Of fifteen minutes each. Lambda itself stops a chain of sixteen."""
 _RESERVE_MILLISECONDS = 60_000
-"""For one account's repair, which waits for Stripe and for the table a few times, and the note."""
+"""For one account's repair, or a page, which wait for Stripe and for the table a few times, and for
+the note."""
 
 
 def build(
@@ -31,7 +32,12 @@ def build(
         if not found.finished and found.seen and chain < LONGEST_CHAIN:
             continue_later(chain + 1)
         answer = {**asdict(found), "named": list(found.named)}
-        told = {"drift": found.repaired, "lapsed": found.lapsed, "left": found.left}
+        told = {
+            "drift": found.repaired,
+            "lapsed": found.lapsed,
+            "left": found.left,
+            "unfinished": int(not found.finished),
+        }
         line = {"function_name": context.function_name, **answer, **told}
         logger().info("reconciled", extra={**line, **metrics(billing.clock(), *told)})
         return answer

@@ -33,6 +33,7 @@ _PARAMETER = "_PARAMETER"
 _SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
 _STAND_IN = re.compile(r"^LOCAL_|_API_BASE$|_BASE_URL$|^AWS_ENDPOINT_URL|^AWS_.*KEY")
 _NEVER = {"dynamodb:Scan", "dynamodb:BatchWriteItem"}
+_WRITES = {f"dynamodb:{each}Item" for each in ("Put", "Update", "Delete")}
 _FED = {"CountSpend", "SendNotices", "ReportUsage"}
 _SWEEPERS = {"MonthlyResetRole", "ReconcileRole"}
 _ANY = "x-amazon-apigateway-any-method"
@@ -94,6 +95,19 @@ def items_are_reached_by_prefix(template: Template) -> Iterator[str]:
             yield f"{role} has a prefix that is no kind of item"
 
 
+def a_transactions_writes_stand_together(template: Template) -> Iterator[str]:
+    """A transaction asks once for all items that it puts, and no statement allows it a part."""
+    allowed = Counter(
+        (role, action)
+        for role, statement in _statements(template)
+        for action in _list(statement["Action"])
+        if action in _WRITES
+    )
+    for (role, action), statements in allowed.items():
+        if statements > 1:
+            yield f"{role} may {action} by {statements} statements"
+
+
 def the_spend_is_counted_exactly(template: Template) -> Iterator[str]:
     """What `count_spend` relies on: the shard's name, its order, and partial retries."""
     for role, statement in _statements(template):
@@ -117,6 +131,8 @@ def usage_is_reported_while_stripe_knows_it(template: Template) -> Iterator[str]
         yield "the feed of ReportUsage tries for longer than Stripe remembers"
     if feed.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
         yield "the feed of ReportUsage repeats what is reported"
+    if not feed.get("BisectBatchOnFunctionError"):
+        yield "the feed of ReportUsage gives up usage with what crashes it"
 
 
 def no_notice_holds_up_another(template: Template) -> Iterator[str]:
@@ -132,6 +148,13 @@ def no_notice_holds_up_another(template: Template) -> Iterator[str]:
             as_itself = "ses:FromAddress" in json.dumps(statement.get("Condition"))
             if role != "SendNoticesRole" or not as_itself:
                 yield f"{role} may write e-mails in other names"
+
+
+def a_reconciliation_that_never_ends_is_told(template: Template) -> Iterator[str]:
+    alarms = [each for _, each in template.made("AWS::CloudWatch::Alarm")]
+    told = {each["TreatMissingData"] for each in alarms if each.get("MetricName") == "unfinished"}
+    if told != {"breaching"}:
+        yield "nobody is told of a reconciliation that does not run, or never ends"
 
 
 def only_the_stream_carries_the_models(template: Template) -> Iterator[str]:
@@ -246,9 +269,11 @@ RULES: tuple[Rule, ...] = (
     everyone_has_a_role_and_a_log_of_their_own,
     permissions_name_their_resources,
     items_are_reached_by_prefix,
+    a_transactions_writes_stand_together,
     the_spend_is_counted_exactly,
     usage_is_reported_while_stripe_knows_it,
     no_notice_holds_up_another,
+    a_reconciliation_that_never_ends_is_told,
     only_the_stream_carries_the_models,
     one_variable_name_per_level,
     every_path_takes_any_method,

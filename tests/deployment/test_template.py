@@ -129,6 +129,18 @@ BREACHES: list[tuple[Change, str]] = [
         "the feed of ReportUsage repeats what is reported",
     ),
     (
+        lambda d: path(d, "ReportUsage", "Receipts").pop("BisectBatchOnFunctionError"),
+        "the feed of ReportUsage gives up usage with what crashes it",
+    ),
+    (
+        lambda d: properties(d, "ReconcileUnfinished").update(TreatMissingData="notBreaching"),
+        "nobody is told of a reconciliation that does not run",
+    ),
+    (
+        lambda d: statement(d, "ReconcileRole", 2)["Action"].append("dynamodb:PutItem"),
+        "ReconcileRole may dynamodb:PutItem by 2 statements",
+    ),
+    (
         lambda d: path(d, "SendNotices", "Notices").pop("BisectBatchOnFunctionError"),
         "the feed of SendNotices waits for what can never be sent",
     ),

@@ -15,7 +15,15 @@ from uuid import uuid4
 
 from local import template
 from tests.faults.billing_state import State, broken_between
-from tests.faults.billing_truth import PRICES, WAITS, Payers, Truth, is_live, truth
+from tests.faults.billing_truth import (
+    PRICES,
+    WAITS,
+    Payers,
+    Truth,
+    is_live,
+    truth,
+    unsold,
+)
 from tests.faults.history import Violation
 from tests.faults.transports import StripeWire, planned
 from tests.faults.wire import Arguments, Killed, Wire, quiet, untouched
@@ -106,6 +114,8 @@ class BillingHistory:
         said = self.truth()
         if self.state.seen != said:
             raise self.violation(f"P5: {self.state.seen} at the end, Stripe says {said}")
+        if unsold(self.payers.subscriptions(self.state.account.customer_id), said):
+            raise self.violation(f"{said.subscription} of plan {said.plan} has other items")
 
     def truth(self) -> Truth:
         """Of the customer that the account has, now."""

@@ -29,7 +29,8 @@ class State:
         until = None if limits.until is None else limits.until // 1000
         if account.plan == CATALOGUE.lowest.id:
             return Truth(limits.plan, until)
-        return Truth(limits.plan, until, account.subscription_id, account.subscription_status)
+        status = account.subscription_status
+        return Truth(limits.plan, until, account.subscription_id, status, limits.metered)
 
     @classmethod
     def read(

@@ -15,6 +15,7 @@ from tollgate.billing.apply_subscription import Event
 
 PLANS = ("free", "pro", "team")
 PRICES = ("pro_monthly", "team_monthly")
+METERED = "team_model_tokens_month"
 _LIVE = {"active", "trialing", "past_due"}
 _DAY = 86_400
 _GRACE = 7 * _DAY
@@ -24,12 +25,15 @@ _event_numbers = count(1)
 
 @dataclass(frozen=True)
 class Truth:
-    """`until` in epoch seconds; `subscription` where one grants the plan."""
+    """`until` in epoch seconds; `subscription` where one grants the plan; `metered` where what goes
+    beyond the month is paid for.
+    """
 
     plan: str = "free"
     until: int | None = None
     subscription: str | None = None
     status: str | None = None
+    metered: bool = False
 
 
 def truth(subscriptions: Sequence[Json], now: datetime) -> Truth:
@@ -38,13 +42,19 @@ def truth(subscriptions: Sequence[Json], now: datetime) -> Truth:
     return max(granted, key=_rank, default=(0, Truth()))[1]
 
 
+def unsold(subscriptions: Sequence[Json], said: Truth) -> bool:
+    """A team's subscription on which nothing beyond the month is sold, or another that sells it."""
+    chosen = [each for each in subscriptions if each["id"] == said.subscription]
+    return any(_is_metered(each) != (said.plan == "team") for each in chosen)
+
+
 def is_live(subscription: Json) -> bool:
     return subscription["status"] in _LIVE
 
 
 def _granted(subscription: Json, now: datetime) -> tuple[int, Truth] | None:
     ends = [subscription["cancel_at"]] if subscription.get("cancel_at") else []
-    [item] = subscription["items"]["data"]
+    item = _plan_item(subscription)
     if subscription["cancel_at_period_end"]:
         ends.append(item["current_period_end"])
     status = subscription["status"]
@@ -57,7 +67,22 @@ def _granted(subscription: Json, now: datetime) -> tuple[int, Truth] | None:
     if status not in _LIVE or (until is not None and until <= now.timestamp()):
         return None
     plan = item["price"]["lookup_key"].removesuffix("_monthly")
-    return subscription["created"], Truth(plan, until, subscription["id"], status)
+    metered = (plan, status) == ("team", "active") and _is_metered(subscription)
+    return subscription["created"], Truth(plan, until, subscription["id"], status, metered)
+
+
+def _plan_item(subscription: Json) -> Json:
+    items: list[Json] = subscription["items"]["data"]
+    [item] = [each for each in items if _key(each) in PRICES]
+    return item
+
+
+def _is_metered(subscription: Json) -> bool:
+    return METERED in map(_key, subscription["items"]["data"])
+
+
+def _key(item: Json) -> str:
+    return str(item["price"]["lookup_key"])
 
 
 def _rank(claim: tuple[int, Truth]) -> tuple[int, bool, int, int, str]:
@@ -110,6 +135,7 @@ class Payers:
         status = self.random.choice(["active", "active", "trialing", "incomplete"])
         price = self.random.choice(PRICES)
         item = {
+            "id": f"si_{begin}_{price}",
             "price": {"id": f"price_{price}", "lookup_key": price},
             "current_period_start": begin,
             "current_period_end": begin + PERIOD,
@@ -146,13 +172,14 @@ class Payers:
 
 def _changes(subscription: Json, now: datetime) -> list[tuple[str, Mapping[str, Any]]]:
     at = int(now.timestamp())
-    [item] = subscription["items"]["data"]
-    other = PRICES[item["price"]["lookup_key"] == PRICES[0]]
+    item = _plan_item(subscription)
+    other = PRICES[_key(item) == PRICES[0]]
     moved = {**item, "price": {"id": f"price_{other}", "lookup_key": other}}
+    beside = [each for each in subscription["items"]["data"] if each is not item]
     at_end = not subscription["cancel_at_period_end"]
     cancel_at = None if subscription.get("cancel_at") else at + 3 * _DAY
     return [
-        ("customer.subscription.updated", {"items": {"object": "list", "data": [moved]}}),
+        ("customer.subscription.updated", {"items": {"object": "list", "data": [moved, *beside]}}),
         ("customer.subscription.updated", {"cancel_at_period_end": at_end}),
         ("customer.subscription.updated", {"cancel_at": cancel_at}),
         ("invoice.paid", {"status": "active", "latest_invoice": _invoice("paid", at)}),

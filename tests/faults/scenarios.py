@@ -209,7 +209,10 @@ def an_older_release_is_metered(history: History) -> None:
     with_plan(history, "team", overage=None)
     admitted_and_settled(history, output=900)
     believe(history)
-    history.catalogue = newer
+    history.catalogue = newer  # what it has turned off only billing turns on again
+    admit(history, "refused by month")
+    history.step(steps.change_to, "team")
+    believe(history)
     admit(history)
     steps.end(history)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -17,11 +18,12 @@ from tests.integration.quota.house import NOON
 from tests.integration.sign_in_service import CATALOGUE, profile, signed_in
 from tollgate.billing import projection
 from tollgate.billing.apply_subscription import Billing, Event, apply_event
+from tollgate.billing.checkout import BillingUnavailable
 from tollgate.billing.start_checkout import start_checkout
 from tollgate.billing.stripe_gateway import StripeGateway
 from tollgate.quota.limits import write_limits
 from tollgate.table import keys
-from tollgate.table.client import Table, Unavailable
+from tollgate.table.client import Table, Unavailable, Update
 from tollgate.tenancy import gate
 from tollgate.tenancy.gate import Tenant
 
@@ -88,6 +90,30 @@ def two_customers_are_made(till: Till) -> None:
     expect(holds=[till.customer_of(account)] == recorded, promise="I4: the customer was replaced")
 
 
+def a_refusal_comes_late(till: Till) -> None:
+    """I4: the attempts of whoever has overtaken it stay counted, so no key is used again."""
+    account, path = till.account(), "/v1/checkout/sessions"
+    page = partial(start_checkout, till.beside, account, base="http://x", client_key=None)
+    overtaking = iter(["pro_yearly", "pro_monthly"])
+
+    def overtaken(at: str) -> None:
+        if at == path and till.stripe.posted(path):
+            till.stripe.faults.clear()
+            for price in overtaking:
+                page(price)
+
+    till.stripe.faults[f"POST {path}"] = (400, "tax_address_missing")
+    till.stripe.before_answer = overtaken
+    with suppress(BillingUnavailable):
+        start_checkout(till.billing, account, "pro_monthly", "http://x", None)
+    ended = page("pro_monthly").checkout_session_id
+    till.stripe.sessions[ended]["status"] = "expired"
+    expect(
+        holds=page("pro_monthly").checkout_session_id != ended,
+        promise=f"I4: {ended} was opened again",
+    )
+
+
 def a_customer_changes_hands(till: Till) -> None:
     """P9: while its first event is read, a person gives it to another account in the dashboard."""
     one, other = till.account(), till.account()
@@ -104,6 +130,20 @@ def a_customer_changes_hands(till: Till) -> None:
         apply_event(till.billing, Event("evt_1", "customer.updated", customer))
     owners = [each for each in (one, other) if till.customer_of(each) == customer]
     expect(holds=owners == [other], promise=f"P9: {customer} pays for {owners}")
+
+
+def an_account_has_lost_its_link(till: Till) -> None:
+    """P5: its customer still names it, so the next event brings both together again."""
+    account, customer = till.account(), "cus_till"
+    till.stripe.customers[customer] = {"id": customer, "metadata": {"account_id": account}}
+    apply_event(till.billing, Event("evt_1", "customer.created", customer))
+    lost = Update("REMOVE #customer_id", {"#customer_id": "customer_id"})
+    till.table.update(keys.account(account), lost)
+    apply_event(till.billing, Event("evt_2", "customer.updated", customer))
+    expect(
+        holds=till.customer_of(account) == customer,
+        promise=f"P5: {customer} pays for nobody",
+    )
 
 
 def limits_change_while_an_event_is_applied(till: Till) -> None:
@@ -131,7 +171,9 @@ OF_BILLING: Mapping[str, Callable[[Till], None]] = {
     each.__name__: each
     for each in (
         two_customers_are_made,
+        a_refusal_comes_late,
         a_customer_changes_hands,
+        an_account_has_lost_its_link,
         limits_change_while_an_event_is_applied,
     )
 }

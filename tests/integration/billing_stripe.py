@@ -13,12 +13,16 @@ from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
 PERIOD = 30 * 86_400
+_NOT_KEPT = 409, 429
 _OTHER_REQUEST = 400, {"error": {"type": "idempotency_error", "message": "another request"}}
 
 
 @dataclass
 class ScriptedStripe:
-    """`before_answer` runs when the answer is made but not yet sent: its changes come too late."""
+    """`before_answer` runs when the answer is made but not yet sent: its changes come too late.
+
+    `faults` are of a path, or of a method and a path.
+    """
 
     url: str = ""
     customers: dict[str, Json] = field(default_factory=dict)
@@ -34,13 +38,14 @@ class ScriptedStripe:
     before_answer: Callable[[str], None] = lambda path: None
     page: int = 100
     hangs: bool = False
-    _answers: dict[str, tuple[tuple[str, Json], Json]] = field(default_factory=dict)
+    _answers: dict[str, tuple[tuple[str, Json], int, Json]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def subscribe(self, customer: str, price: str = "pro_monthly", **changes: Any) -> Json:
         now = int(time.time())
         item = {
+            "id": f"si_{next(self._ids)}",
             "price": {"id": f"price_{price}", "lookup_key": price},
             "current_period_start": now,
             "current_period_end": now + PERIOD,
@@ -94,13 +99,16 @@ class ScriptedStripe:
     def answer(self, method: str, path: str, form: Json, key: str | None) -> tuple[int, Json]:
         with self._lock:
             self.requests.append((method, path, form))
-            if path in self.faults:
-                status, code = self.faults[path]
-                quoted = f"{code}: {form}"
-                return status, {"error": {"type": "api_error", "code": code, "message": quoted}}
             if key in self._answers:
-                asked, answered = self._answers[key]
-                return (200, answered) if asked == (path, form) else _OTHER_REQUEST
+                asked, status, answered = self._answers[key]
+                return (status, answered) if asked == (path, form) else _OTHER_REQUEST
+            if (at := path) in self.faults or (at := f"{method} {path}") in self.faults:
+                status, code = self.faults[at]
+                quoted = f"{code}: {form}"
+                fault = {"error": {"type": "api_error", "code": code, "message": quoted}}
+                if key and status not in _NOT_KEPT:
+                    self._answers[key] = ((path, form), status, fault)
+                return status, fault
             answer = {"GET": self._read, "POST": self._made, "DELETE": self._cancelled}[method]
             found = answer(path.removeprefix("/v1/").split("/"), form)
             if found == {}:
@@ -108,8 +116,10 @@ class ScriptedStripe:
             if found is None:
                 return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
             answered = json.loads(json.dumps(found))
+            if answered.get("object") == "list":
+                answered["url"] = path
             if key and method == "POST":
-                self._answers[key] = ((path, form), answered)
+                self._answers[key] = ((path, form), 200, answered)
             return 200, answered
 
     def forget_keys(self) -> None:
@@ -147,8 +157,10 @@ class ScriptedStripe:
             case "invoices":
                 return _list(self.invoices.get(form["subscription"], []))
             case "charges":
+                since = int(form["created[gte]"])
                 held = self.charges.get(form["customer"], [])
-                return _list([self._with_refunds(each) for each in held])
+                young = [self._with_refunds(each) for each in held if each["created"] >= since]
+                return self._page_of(young, form)
             case "refunds" if "charge" in form:
                 return _list(self.refunds.get(form["charge"], []))
             case "disputes" if "charge" in form:
@@ -192,18 +204,39 @@ class ScriptedStripe:
                 )
             case "checkout", "sessions", session_id, "expire":
                 return self._expired(self.sessions[session_id])
-            case "subscriptions", subscription_id:
+            case "subscriptions", subscription_id if "trial_end" in form:
                 return self._trial_ended(subscription_id)
+            case "subscriptions", subscription_id:
+                return self._items_changed(subscription_id, form)
             case "billing_portal", "sessions":
                 return {"id": "bps_1", "url": f"{self.url}/portal/{form['customer']}"}
         return None
 
     def _trial_ended(self, subscription_id: str) -> Json | None:
-        for each in (each for held in self.subscriptions.values() for each in held):
-            if each["id"] == subscription_id:
-                each |= {"status": "active", "trial_end": each["created"]}
-                return each
-        return None
+        found = self._subscription(subscription_id)
+        if found is not None:
+            found |= {"status": "active", "trial_end": found["created"]}
+        return found
+
+    def _items_changed(self, subscription_id: str, form: Json) -> Json | None:
+        """Prices come and items go; a price that is there already comes to nothing."""
+        found = self._subscription(subscription_id)
+        if found is None:
+            return None
+        items: list[Json] = found["items"]["data"]
+        for name, value in form.items():
+            if name.endswith("[id]"):
+                items[:] = [each for each in items if each["id"] != value]
+            elif name.endswith("[price]"):
+                if any(each["price"]["id"] == value for each in items):
+                    return {}
+                price = {"id": value, "lookup_key": value.removeprefix("price_")}
+                items.append({**items[0], "id": f"si_{next(self._ids)}", "price": price})
+        return found
+
+    def _subscription(self, subscription_id: str) -> Json | None:
+        every = (each for held in self.subscriptions.values() for each in held)
+        return next((each for each in every if each["id"] == subscription_id), None)
 
     def _cancelled(self, path: list[str], _: Json) -> Json | None:
         match path:
@@ -234,7 +267,7 @@ class ScriptedStripe:
 
 
 def _list(data: list[Json], *, has_more: bool = False) -> Json:
-    return {"object": "list", "data": data, "has_more": has_more, "url": "/v1/subscriptions"}
+    return {"object": "list", "data": data, "has_more": has_more}
 
 
 def _is_asked_for(session: Json, form: Json) -> bool:

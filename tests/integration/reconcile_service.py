@@ -58,7 +58,8 @@ class Everybody(ScriptedService):
         mapped = self.table.get(keys.customer(customer)) or {}
         account, limits = self.account(person), self.tenant(person).limits
         until = None if limits.until is None else limits.until // 1000
-        return (account.plan, limits.plan, until) == (said.plan, said.plan, said.until) and (
+        seen = (account.plan, limits.plan, until, limits.metered)
+        return seen == (said.plan, said.plan, said.until, said.metered) and (
             (account.customer_id, mapped.get("account_id")) == (customer, {"S": person.account_id})
         )
 

@@ -184,6 +184,20 @@ def test_an_attempt_that_is_a_day_old_is_not_repeated(service: ScriptedService) 
     assert page_opened(service, person) != made
 
 
+@pytest.mark.parametrize("path", ["/v1/customers", f"POST {SESSIONS}"])
+@pytest.mark.parametrize(("status", "code"), [(400, "tax_address_missing"), (500, "api_error")])
+def test_an_error_that_stripe_repeats_under_its_key_is_over_once_its_cause_is(  # I4, S30
+    service: ScriptedService, path: str, status: int, code: str
+) -> None:
+    person = service.person()
+    service.stripe.faults[path] = (status, code)
+    for _ in range(2):
+        refused(service.buy(person), 503, "billing_unavailable")
+    service.stripe.faults.clear()
+    opened = page_opened(service, person)
+    assert (open_pages(service), len(service.stripe.customers)) == ([opened], 1)
+
+
 def test_who_was_overtaken_closes_the_page_that_came_too_late(service: ScriptedService) -> None:
     person = service.person()  # S30
     overtaking = iter(["pro_yearly"])

@@ -10,7 +10,8 @@ from tests.integration.billing_stripe import PERIOD, Json, running_stripe
 from tests.integration.conftest import Dump
 from tests.integration.sign_in_service import profile, signed_in
 from tollgate.billing.entitlement import DUPLICATE
-from tollgate.table.client import Table
+from tollgate.table import keys
+from tollgate.table.client import Table, Update
 
 
 @pytest.fixture
@@ -138,6 +139,20 @@ def test_a_deleted_customer_leaves_a_free_account_that_becomes_another_customer(
     assert service.account(person).plan == "team"
 
 
+@pytest.mark.parametrize("buys", [False, True])
+def test_an_account_that_lost_its_link_is_the_customers_again(  # S7, P5
+    service: ScriptedService, *, buys: bool
+) -> None:
+    person, customer = service.customer()
+    lost = Update("REMOVE #customer_id", {"#customer_id": "customer_id"})
+    service.table.update(keys.account(person.account_id), lost)
+    if buys:
+        assert service.buy(person).status_code == 200
+    else:
+        assert outcome(service, event(customer)) == "applied"
+    assert service.account(person).customer_id == customer
+
+
 def test_a_deletion_whose_event_is_lost_is_seen_at_the_next_one(  # S27, P5
     service: ScriptedService,
 ) -> None:
@@ -147,22 +162,27 @@ def test_a_deletion_whose_event_is_lost_is_seen_at_the_next_one(  # S27, P5
     assert service.account(person).customer_id is None
 
 
-def on_trial(service: ScriptedService, customer: str, card: str, **changes: Any) -> Json:
+def on_trial(
+    service: ScriptedService, customer: str, fingerprint: str, kind: str = "card", **changes: Any
+) -> Json:
     trial_end = int(service.clock().timestamp()) + 7 * 86_400
-    method = {"id": "pm_1", "card": {"fingerprint": card}}
+    method = {"id": "pm_1", "type": kind, kind: {"fingerprint": fingerprint}}
     trial = {"trial_end": trial_end, "default_payment_method": method, **changes}
     return service.stripe.subscribe(customer, status="trialing", **trial)
 
 
 @pytest.mark.case("S11")
-def test_one_card_has_one_trial_whoever_pays_with_it(service: ScriptedService) -> None:  # S11
+@pytest.mark.parametrize("kind", ["card", "sepa_debit", "us_bank_account"])
+def test_one_payment_method_has_one_trial_whoever_pays_with_it(  # S11
+    service: ScriptedService, kind: str
+) -> None:
     first, customer = service.customer()
-    trial = on_trial(service, customer, "card_a")
+    trial = on_trial(service, customer, f"{kind}_a", kind)
     for _ in range(2):
         assert outcome(service, event(customer)) == "applied"
     assert (trial["status"], service.tenant(first).limits.plan) == ("trialing", "pro")
     second, other = service.customer()
-    another = on_trial(service, other, "card_a")
+    another = on_trial(service, other, f"{kind}_a", kind)
     for _ in range(2):
         assert outcome(service, event(other)) == "applied"
     assert another["status"] == "active"

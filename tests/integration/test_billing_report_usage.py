@@ -216,6 +216,21 @@ def test_a_receipt_that_cannot_be_read_blocks_nobody(office: Office) -> None:
     assert (office.metered(), len(office.given_up)) == (7, 1)
 
 
+@pytest.mark.case("F3")
+def test_the_usage_of_a_damaged_account_waits_for_a_person_and_blocks_nobody(
+    office: Office,
+) -> None:
+    records = [office.generate("gen_1", 1_005), office.generate("gen_2", 7)]
+    whole = office.house.direct.get(keys.gate("acc_1")) or {}
+    office.house.direct.put({name: whole[name] for name in whole if name != "month_limit"})
+    assert office.report(*records) == []
+    assert office.metered() == 0
+    office.house.direct.put(whole)
+    for each in office.given_up:
+        assert office.report(*each["Records"]) == []
+    assert office.metered() == 12
+
+
 @pytest.mark.case("S28")
 def test_usage_after_the_cancellation_is_reported_under_its_own_identifier(
     office: Office,

@@ -1,6 +1,7 @@
 """S25, S26: what refunds and disputes at Stripe do to the account."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -81,6 +82,18 @@ def test_a_lost_dispute_ends_what_was_bought_before_it_and_nothing_after(  # S26
     assert (again["status"], service.tenant(person).limits.plan) == ("active", "pro")
 
 
+def test_a_lost_dispute_leaves_what_was_bought_after_the_charge(service: ScriptedService) -> None:
+    """S26: while the bank decided, somebody ended what was disputed and bought anew."""
+    person, subscription, charge = payer(service)
+    subscription["status"] = "canceled"
+    dispute = service.stripe.dispute(charge, "lost")
+    bought = charge["created"] + 30
+    assert bought < dispute["created"]
+    newer = service.stripe.subscribe(subscription["customer"], created=bought)
+    deliver(service, about("charge.dispute.closed", dispute))
+    assert (newer["status"], service.tenant(person).limits.plan) == ("active", "pro")
+
+
 def test_billing_releases_no_suspension_but_its_own(service: ScriptedService) -> None:  # S26, P7
     person, subscription, _ = payer(service)
     banned = Update("SET #s = :yes", {"#s": "suspended"}, {":yes": {"BOOL": True}})
@@ -89,6 +102,40 @@ def test_billing_releases_no_suspension_but_its_own(service: ScriptedService) ->
     deliver(service, event(subscription["customer"]))
     tenant = service.tenant(person)
     assert (tenant.suspended, tenant.limits.plan) == (True, "free")
+
+
+def test_declined_cards_keep_no_plan_and_release_no_dispute(  # S21, S26
+    service: ScriptedService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has thousands of charges is read as far as there is time, and a person is told."""
+    person, subscription, charge = payer(service)
+    dispute = service.stripe.dispute(charge, "needs_response")
+    deliver(service, about("charge.dispute.created", dispute))
+    for _ in range(400):
+        service.stripe.charge(subscription["customer"])
+    subscription["status"] = "canceled"
+    asked = len(service.stripe.requests)
+    deliver(service, event(subscription["customer"], "customer.subscription.deleted"))
+    paths = [path for _, path, _ in service.stripe.requests[asked:]]
+    tenant = service.tenant(person)
+    assert (tenant.suspended, tenant.limits.plan, paths.count("/v1/charges")) == (True, "free", 3)
+    assert caplog.messages == ["too_many_charges"]
+
+
+def test_charges_that_do_not_come_keep_no_plan_and_forget_no_refund(  # S21, S25, W3
+    service: ScriptedService,
+) -> None:
+    """What the subscriptions say stands; the event is sent again for what the charges will."""
+    person, subscription, charge = payer(service)
+    service.stripe.refund(charge, 633)
+    subscription["cancel_at_period_end"] = True
+    service.stripe.before_answer = lambda path: time.sleep(3.2 if path == "/v1/charges" else 0)
+    body = event(subscription["customer"], "charge.refunded")
+    assert service.deliver(body).status_code == 503
+    assert (service.account(person).cancel_at_period_end, receipts(service, person)) == (True, [])
+    service.stripe.before_answer = lambda path: None
+    deliver(service, body)
+    assert receipts(service, person) == [("refunded", 2_000_000 * 633 // 1_900)]
 
 
 def used(service: ScriptedService, person: Person) -> dict[str, int]:
@@ -121,6 +168,24 @@ def test_a_refund_claws_its_part_of_the_allowance_back_once(service: ScriptedSer
     assert total in {2_000_000, 1_999_999}
     limits = service.tenant(person).limits
     assert (limits.plan, limits.month) == ("pro", 2_000_000)
+
+
+def test_a_refund_of_less_than_the_price_takes_its_part_and_all_together_one_month(  # S25
+    service: ScriptedService,
+) -> None:
+    """A change of plan, or a thing sold beside it, is a charge of its own."""
+    person, subscription, charge = payer(service)
+    beside = service.stripe.charge(subscription["customer"], 300)
+    service.stripe.refund(beside, 300)
+    deliver(service, event(subscription["customer"], "charge.refunded"))
+    part = 2_000_000 * 300 // 1_900
+    assert list(used(service, person).values()) == [part]
+    for each in (charge, service.stripe.charge(subscription["customer"])):
+        service.stripe.refund(each, 1_900)
+        deliver(service, event(subscription["customer"], "charge.refunded"))
+    assert list(used(service, person).values()) == [2_000_000]
+    taken = sorted(tokens for _, tokens in receipts(service, person))
+    assert taken == [0, part, 2_000_000 - part]
 
 
 def test_every_refund_of_a_charge_counts_though_ten_of_them_come_with_it(  # S25

@@ -10,6 +10,7 @@ import pytest
 from tests.integration.billing_service import Person, ScriptedService, event
 from tests.integration.billing_stripe import Json, running_stripe
 from tollgate.billing.apply_subscription import sync_account
+from tollgate.billing.refresh_entitlement import refresh_entitlement
 from tollgate.notices.texts import TEXTS
 from tollgate.notices.words import day
 from tollgate.table.client import Table
@@ -104,12 +105,21 @@ def test_a_fact_that_comes_back_changes_the_plan_and_tells_nothing(
     assert puts[0] == puts[-1]
 
 
-def test_the_end_of_a_plan_is_told_once(service: ScriptedService) -> None:
+@pytest.mark.case("S14")
+@pytest.mark.parametrize("away", [False, True])
+def test_the_end_of_a_plan_is_told_once_though_stripe_is_away(
+    service: ScriptedService, *, away: bool
+) -> None:
     person, subscription = payer(service)
     overdue(subscription, int(time.time()))
     deliver(service, subscription["customer"])
     service.clock.ahead = timedelta(days=8)
-    sync_account(service.billing, person.account_id)
+    service.stripe.faults = {"/v1/subscriptions": (500, "away")} if away else {}
+    for _ in range(2):
+        refresh_entitlement(service.billing, person.account_id)
+    ended = [each for each in told(service, person) if each[0] != "payment_failed"]
+    assert ended == [("access_ended", {"plan": "Pro"})]
+    service.stripe.faults = {}
     subscription["status"] = "canceled"
     deliver(service, subscription["customer"])
     assert service.tenant(person).limits.plan == "free"
@@ -136,13 +146,15 @@ def test_another_plan_is_no_end_and_a_new_subscription_no_recovery(
 
 
 @pytest.mark.parametrize(
-    ("days", "cancelled", "is_told"), [(4, False, False), (2, False, True), (2, True, False)]
+    ("days", "cancelled", "is_told"),
+    [(4, False, False), (3, False, True), (2, False, True), (2, True, False)],
 )
 def test_a_trial_that_will_be_charged_is_told_three_days_before(
     service: ScriptedService, days: int, cancelled: bool, is_told: bool
 ) -> None:
+    """By Stripe's clock, which is a minute before ours."""
     person, customer = service.customer()
-    end = int(time.time()) + days * DAY
+    end = int(time.time()) + days * DAY + 60
     trial = service.stripe.subscribe(customer, status="trialing", trial_end=end)
     trial["items"]["data"][0]["current_period_end"] = end
     trial["cancel_at_period_end"] = cancelled

@@ -187,7 +187,7 @@ def test_a_change_of_plan_is_effective_at_once(service: Upgrades) -> None:  # S1
     service.manage(person, action="change", price="team_yearly")
     sync_account(service.billing, person.account_id)
     assert service.account(person).price_key == "team_yearly"
-    assert service.tenant(person).limits.metered
+    assert service.tenant(person).limits.plan == "team"
 
 
 def test_a_trial_that_cannot_be_charged_is_free_again(  # S12

@@ -89,6 +89,18 @@ def test_what_ses_cannot_take_now_is_sent_when_it_can(
     assert len(mailbox.messages()) == 2
 
 
+def test_an_identity_that_is_not_verified_yet_loses_no_notice(
+    post: Post, mailbox: RunningMailbox
+) -> None:
+    """SES rejects the e-mail then, by the code for one that it will never take."""
+    first, second = told(post, "x"), told(post, "y")
+    mailbox.fail("MessageRejected", message="Email address is not verified. billing@example.com")
+    assert delivered(post, first, second) == ["100"]
+    mailbox.fail("MessageRejected", message="The message has a virus.")
+    assert delivered(post, first, second) == []
+    assert len(mailbox.messages()) == 1
+
+
 @pytest.mark.parametrize("broken", [{"to": "nobody"}, {"kind": "of_another_release"}])
 def test_what_can_never_be_sent_holds_nobody_up(
     post: Post, mailbox: RunningMailbox, caplog: pytest.LogCaptureFixture, broken: dict[str, str]

@@ -12,6 +12,7 @@ import pytest
 from tests.faults.wire import Wire
 from tests.integration.billing_stripe import Json, running_stripe
 from tests.integration.reconcile_service import Damage, Everybody, Payer, set_in, unset_in
+from tollgate.billing.reconcile import reconcile
 from tollgate.quota.due import shard
 from tollgate.table import keys
 from tollgate.tenancy import gate
@@ -153,6 +154,18 @@ def test_an_unheard_of_duplicate_is_cancelled(service: Everybody, page: int) -> 
     assert service.reconcile()[1] == []
 
 
+def test_a_metered_price_that_is_gone_is_put_back(service: Everybody) -> None:
+    """Here on a trial, where nothing of ours says whether it is there."""
+    payer = service.payer(price="team_monthly", status="trialing", trial_end=int(time.time()))
+    [team] = service.stripe.subscriptions[payer[1]]
+    sold = [each["price"]["lookup_key"] for each in team["items"]["data"]]
+    del team["items"]["data"][1:]
+    service.stripe.forget_keys()
+    assert service.reconcile()[1] == []
+    assert [each["price"]["lookup_key"] for each in team["items"]["data"]] == sold
+    assert sold == ["team_monthly", "team_model_tokens_month"]
+
+
 def test_a_deadline_that_nobody_asked_about_is_no_drift(service: Everybody) -> None:
     """Its `until` refuses by itself; only an event that was lost is a reason to worry."""
     payer = service.payer(status="past_due", trial_end=None)
@@ -181,6 +194,58 @@ def test_who_cannot_be_repaired_is_left_with_an_alarm_and_stops_nobody(
     assert writes == []
     assert caplog.messages.count("reconcile_left") == 6
     assert service.right(later)
+
+
+@pytest.mark.parametrize("listed", ["subscriptions", "refunds"])
+def test_what_stripe_lists_in_an_unknown_shape_is_left_and_hides_nobody(
+    service: Everybody, listed: str
+) -> None:
+    lost = [service.payer(told=False) for _ in range(2)]
+    strange = service.stripe.refund(service.stripe.charge(service.payer()[1]), 950)
+    if listed == "subscriptions":
+        strange = service.stripe.subscribe(service.payer()[1])
+        strange["items"]["data"][0]["price"] = None
+    else:
+        strange["amount"] = None
+    lost += [service.payer(told=False) for _ in range(2)]
+    service.stripe.page = 2
+    found, _ = service.reconcile()
+    assert found.finished
+    assert strange["id"] in found.named
+    assert all(service.right(each) for each in lost)
+
+
+def test_a_page_of_everybodys_may_take_stripe_longer_than_a_persons_request(
+    service: Everybody,
+) -> None:
+    lost = service.payer(told=False)
+    service.stripe.requests.clear()
+    first = iter([3.2])
+    service.stripe.before_answer = lambda _: time.sleep(next(first, 0))
+    assert reconcile(service.billing).repaired == 1
+    assert service.right(lost)
+    assert [path for _, path, _ in service.stripe.requests].count("/v1/subscriptions") == 2
+
+
+@pytest.mark.parametrize("earlier", ["deleted", "of another"])
+def test_a_customer_of_earlier_hides_no_damage_of_the_account(
+    service: Everybody, earlier: str
+) -> None:
+    """Its subscription leads to an account that has bought nothing since, and got a plan."""
+    person, customer = service.payer(status="canceled")
+    set_in(keys.account, plan={"S": "team"})(service, (person, customer))
+    in_use = {"plan": {"S": "team"}, "due": {"S": shard(person.account_id)}}
+    set_in(keys.gate, **in_use)(service, (person, customer))
+    if earlier == "deleted":
+        service.stripe.customers[customer] = {"id": customer, "deleted": True}
+        unset_in(keys.account, "customer_id")(service, (person, customer))
+    else:
+        account = service.account(person)
+        later = service.gateway.create_customer(account.id, account.email, account.name, 1)
+        set_in(keys.account, customer_id={"S": later})(service, (person, customer))
+    assert service.reconcile()[0].repaired == 1
+    assert (service.account(person).plan, service.tenant(person).limits.plan) == ("free", "free")
+    assert service.reconcile()[1] == []
 
 
 def test_who_becomes_a_customer_meanwhile_keeps_what_was_bought(service: Everybody) -> None:

@@ -106,7 +106,13 @@ def test_the_function_goes_on_by_itself_and_tells_of_drift_as_a_metric(
     lines = [each.__dict__ for each in caplog.records if each.message == "reconciled"]
     assert sum(line["drift"] for line in lines) == len(payers)
     [directive] = lines[0]["_aws"]["CloudWatchMetrics"]
-    assert [each["Name"] for each in directive["Metrics"]] == ["drift", "lapsed", "left"]
+    assert [each["Name"] for each in directive["Metrics"]] == [
+        "drift",
+        "lapsed",
+        "left",
+        "unfinished",
+    ]
+    assert [line["unfinished"] for line in lines] == [1, 0]
     assert not compare({"chain": LONGEST_CHAIN}, Deadline(2))["finished"]
     assert not compare({}, Deadline(0))["finished"]
     assert waiting == []

@@ -37,12 +37,18 @@ def test_a_wrong_key_is_refused(laptop: Laptop) -> None:
 
 def test_prices_are_those_of_the_catalogue(laptop: Laptop) -> None:
     prices = laptop.client.v1.prices.list({"active": True, "expand": ["data.product"]}).data
-    offered = {price.lookup_key: (price.unit_amount, price.product.name) for price in prices}  # type: ignore[union-attr]  # expanded above
+    sold = [each.to_dict() for each in prices]
+    offered = {
+        each["lookup_key"]: (str(each["unit_amount_decimal"]), each["product"]["name"])
+        for each in sold
+    }
     assert offered == {
-        "pro_monthly": (1_900, "Pro"),
-        "pro_yearly": (18_240, "Pro"),
-        "team_monthly": (4_900, "Team"),
-        "team_yearly": (47_040, "Team"),
+        "pro_monthly": ("1900", "Pro"),
+        "pro_yearly": ("18240", "Pro"),
+        "team_monthly": ("4900", "Team"),
+        "team_yearly": ("47040", "Team"),
+        "team_model_tokens_month": ("0.001", "Team"),
+        "team_model_tokens_year": ("0.001", "Team"),
     }
 
 

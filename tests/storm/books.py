@@ -1,7 +1,7 @@
 """What is written about every account of a storm, held against the model's verdict."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -111,7 +111,23 @@ def _broken(written: Written, mine: model.Merchant, merchant: Merchant) -> Itera
     alive = living(merchant, written.account.id)
     if alive != [each for each in [written.account.customer_id] if each]:
         yield f"S27: {written.account.customer_id} is linked, alive are {alive}"
+    yield from _unsold(limits, mine, verdict)
     yield from _broken_refunds(written, mine)
+
+
+def _unsold(limits: Limits, mine: model.Merchant, verdict: model.Verdict) -> Iterator[str]:
+    """What goes beyond a team's month is sold by its subscription alone, to who pays for it."""
+    pays = False
+    for each in mine.subscriptions:
+        if each["id"] != verdict.subscription or verdict.grace is not None:
+            continue
+        keys = [item["price"]["metadata"]["price_key"] for item in each["items"]["data"]]
+        plans = [CATALOGUE.metered_keys[key] for key in keys if key in CATALOGUE.metered_keys]
+        if sorted(plans) != sorted(key for key in keys if key not in POLICY.plans):
+            yield f"S9: {each['id']} has {keys}"
+        pays = bool(plans) and each["status"] == "active" and not each["pause_collection"]
+    if limits.metered != pays:
+        yield f"the gate sells beyond the month: {limits.metered}, paid for: {pays}"
 
 
 def _seen(written: Written) -> model.Verdict:
@@ -142,7 +158,7 @@ def _broken_refunds(written: Written, mine: model.Merchant) -> Iterator[str]:
             yield f"S25: {refund['id']} took nothing back"
         if refund["status"] == "failed" and _charged(receipt):
             yield f"S25: {refund['id']} failed, and took something back"
-        if receipt and receipt.input_tokens not in _parts(refund, charges):
+        if receipt and not _is_part(receipt, refund, charges, taken.values()):
             yield f"S25: {refund['id']} took {receipt.input_tokens} back"
     spent: Counter[str] = Counter()
     for receipt in taken.values():
@@ -160,11 +176,24 @@ def _charged(receipt: Receipt | None) -> int:
     return receipt.charged_tokens if receipt else 0
 
 
-def _parts(refund: model.Json, charges: Mapping[str, model.Json]) -> set[int]:
-    """Of any plan's allowance, or nothing where its period was over."""
+def _is_part(
+    receipt: Receipt,
+    refund: model.Json,
+    charges: Mapping[str, model.Json],
+    taken: Collection[Receipt],
+) -> bool:
+    """Of any plan's allowance, by its price or a higher charge; less where other refunds have had
+    the rest of the month, and nothing where its period was over.
+    """
     whole = charges[refund["charge"]]["amount"]
-    months = (plan.month for plan in CATALOGUE.plans.values() if plan.month is not None)
-    return {0, *(month * refund["amount"] // whole for month in months)}
+    parts = {
+        plan.month * refund["amount"] // max(whole, price.amount)
+        for plan in CATALOGUE.plans.values()
+        for price in plan.prices
+    }
+    beside = sum(each.period == receipt.period for each in taken) > 1
+    tokens = receipt.input_tokens
+    return tokens in {0, *parts} or (beside and tokens < max(parts))
 
 
 def _shared_trials(merchant: Merchant) -> Iterator[str]:

@@ -68,10 +68,11 @@ def judge(merchant: Merchant, policy: Policy, now: int) -> Verdict:
 
 def mistakes(merchant: Merchant, policy: Policy, now: int) -> Iterable[str]:
     """What should have been put right at Stripe itself: S11, S23, S26."""
-    lost = [each["created"] for each in merchant.disputes if each["status"] == "lost"]
+    disputed = {each["charge"] for each in merchant.disputes if each["status"] == "lost"}
+    lost = [each["created"] for each in merchant.charges if each["id"] in disputed]
     alive = ("active", "trialing", "past_due", "unpaid", "paused")
     for each in merchant.subscriptions:
-        if each["status"] in alive and any(each["created"] < at for at in lost):
+        if each["status"] in alive and any(each["created"] <= at for at in lost):
             yield f"S26: {each['id']} outlived a dispute that was lost"
     renewing = [
         each["id"]
@@ -112,9 +113,11 @@ def _claim(subscription: Json, merchant: Merchant, policy: Policy) -> _Claim | N
             paid = _invoice(subscription["latest_invoice"], merchant)["status"] == "paid"
             over = item["current_period_end"] if paid else item["current_period_start"]
             return _Claim(plan, _earlier(over, end), None, subscription)
-        case "active":
+        case "active" if subscription["pause_collection"] or not any(
+            map(_is_written_off, _owed(subscription, merchant))
+        ):
             return _Claim(plan, end, None, subscription)
-        case "past_due" | "unpaid":  # S14, S16
+        case "active" | "past_due" | "unpaid":  # S14, S16
             return _overdue(subscription, merchant, policy, end)
     return None  # S5, S12, S21
 
@@ -171,13 +174,35 @@ def _unpaid_at_first(subscription: Json, merchant: Merchant) -> bool:
 
 
 def _owed(subscription: Json, merchant: Merchant) -> list[Json]:
-    """From the oldest on."""
-    mine = (
+    """From the oldest on. What is written off is owed until a period, or as much, is paid after."""
+    mine = [
         each
         for each in merchant.invoices
         if each["parent"]["subscription_details"]["subscription"] == subscription["id"]
-    )
-    return sorted((each for each in mine if each["status"] == "open"), key=_created)
+    ]
+    paid = [each for each in mine if each["status"] == "paid"]
+    owed = [
+        each
+        for each in mine
+        if each["status"] == "open"
+        or (_is_written_off(each) and not any(_makes_good(each, other) for other in paid))
+    ]
+    return sorted(owed, key=_created)
+
+
+def _is_written_off(invoice: Json) -> bool:
+    """After somebody was asked to pay it: what a pause gives away is written off as it is sent."""
+    changes = invoice["status_transitions"]
+    if invoice["status"] != "uncollectible":
+        return False
+    return bool(changes["marked_uncollectible_at"] - changes["finalized_at"] > 60)
+
+
+def _makes_good(lost: Json, paid: Json) -> bool:
+    if paid["created"] <= lost["created"]:
+        return False
+    change = paid["billing_reason"] == "subscription_update"
+    return bool(not change or paid["amount_paid"] >= lost["amount_due"])
 
 
 def _taken_back(invoice: Json) -> list[Json]:

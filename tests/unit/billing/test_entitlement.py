@@ -154,6 +154,25 @@ def test_grace_is_counted_from_the_oldest_debt_and_from_its_due_date() -> None: 
     assert decide(by_hand).grace_until == NOW + 6 * DAY
 
 
+@pytest.mark.case("S16")
+def test_a_debt_that_was_written_off_gains_nothing_though_stripe_says_active() -> None:  # S16, S12
+    debt = replace(owed(NOW - DAY), status="uncollectible")
+    late = subscription(invoice=debt, owed=debt)
+    found = decide(late)
+    assert (found.plan_id, found.until, found.status) == ("pro", NOW + 6 * DAY, "active")
+    assert decide(late, now=NOW + 6 * DAY).plan_id == "free"
+    draft = replace(late, invoice=replace(PAID, status="draft"))
+    assert decide(draft, now=NOW + 30 * DAY).plan_id == "free"
+    assert decide(replace(late, trial_end=NOW - DAY)).plan_id == "free"
+    assert decide(replace(late, paused_collection="mark_uncollectible")).until is None
+
+
+def test_no_grace_is_counted_from_a_draft() -> None:  # S16
+    """Each period of what is unpaid brings another."""
+    draft = Invoice("draft", "subscription_cycle", NOW)
+    assert decide(subscription("unpaid", invoice=draft)).plan_id == "free"
+
+
 def test_an_upgrade_that_is_not_paid_leaves_the_old_plan_as_long_as_it_is_paid() -> None:  # S17
     change = Invoice("open", "subscription_update", NOW, credits=True)
     team = subscription("past_due", items=(item("team_monthly"),), owed=change, replaced=item())

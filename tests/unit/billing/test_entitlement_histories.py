@@ -134,8 +134,10 @@ class Life:
             self.status = "past_due"
 
     def pay(self) -> None:
-        for bill in self.debts:
-            bill.status = "paid"
+        """With the drafts of the time when nothing was: their periods count as paid."""
+        for bill in self.bills:
+            if bill.status in {"open", "draft"}:
+                bill.status = "paid"
         self.status, self.settled, self.paid_to = "active", self.price, self.end
 
     def change(self, price: str, at: datetime, *, pays: bool) -> None:
@@ -177,7 +179,8 @@ class Life:
             if oldest.reason == "subscription_cycle" and oldest.created_at == self.trial_end:
                 return None  # the charge that the trial was for
             grace = oldest.created_at + GRACE
-            ends.append(max(grace, self.paid_to) if oldest.replaces else grace)
+            # What stood at a change goes on as if there had been none, also where a pause gave it.
+            ends.append(max(grace, oldest.replaces.period_end) if oldest.replaces else grace)
         elif self.void and self.status != "trialing":
             ends.append(self.paid_to)
         until = min(ends, default=None)

@@ -5,19 +5,19 @@ projection unchanged at the end has read Stripe later than whoever wrote it. Mar
 limits are one transaction: a crash leaves all of an event or nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tollgate.billing import projection, records
 from tollgate.billing.charges import is_on_hold
+from tollgate.billing.outbox import notices
 from tollgate.billing.reading import Reading, read_nobody, read_stripe
 from tollgate.billing.suspicion import Suspicion, audit, state
 from tollgate.billing.take_back import take_back
 from tollgate.billing.tellings import tellings
 from tollgate.logs import raise_alarm
-from tollgate.notices.records import notice
 from tollgate.quota.limits import RELEASE, SUSPEND, Change, changed, write_limits
 from tollgate.table import keys
 from tollgate.table.client import Action, Cancelled, Table, Unavailable, put, update
@@ -55,7 +55,7 @@ class Billing:
 def apply_event(billing: Billing, event: Event) -> str:
     """The outcome in the contract's words.
 
-    Errors, with nothing written: `BillingUnavailable`, `Unavailable`.
+    Errors, with the event not marked: `BillingUnavailable`, `Unavailable`.
     """
     if billing.table.get(keys.stripe_event(event.id)) is not None:
         return DUPLICATE
@@ -102,19 +102,27 @@ def _synchronise(
         cause = event or doubt
         customer_id = cause.customer_id if cause else account.customer_id
         reading = _read(billing, account, customer_id, wholly=cause is not None)
-        actions = _changes(billing, account, tenant, customer_id, reading, event, doubt)
+        marked = None if reading.contested.fault else event
+        actions = _changes(billing, account, tenant, customer_id, reading, marked, doubt)
         try:
             if actions:
                 billing.table.transact(*actions)
         except Cancelled as lost:
-            if event is not None and _MARKER in lost.failed:
+            if marked is not None and _MARKER in lost.failed:
                 return DUPLICATE
             continue
-        found = reading.entitlement
-        for alarm in found.alarms:
-            raise_alarm(alarm, account=account_id, subscription=found.subscription_id)
+        _tell(account_id, reading)
         return APPLIED if actions else _UNCHANGED
     raise Unavailable("the projection changed under every try")
+
+
+def _tell(account_id: str, reading: Reading) -> None:
+    """Errors: why the charges are not known. What is known stands, and the event comes again."""
+    found = reading.entitlement
+    for alarm in found.alarms:
+        raise_alarm(alarm, account=account_id, subscription=found.subscription_id)
+    if reading.contested.fault is not None:
+        raise reading.contested.fault
 
 
 def _is_about(account: "Account", event: Event | None, doubt: Suspicion | None) -> bool:
@@ -157,13 +165,14 @@ def _changes(
     actions += _mapping(account, customer_id, payer, doubt)
     found = reading.entitlement
     plan = billing.catalogue.plans[found.plan_id]
-    limits = changed(tenant, plan, found.anchor_at, found.until, now)
+    limits = changed(tenant, plan, found.anchor_at, found.until, now, metered=found.metered)
     for key, subscription_id in reading.claims.items():
         claim = records.trial_claim(key, account.id, subscription_id)
         actions.append(put(claim.serialize(), if_absent=True))
     taken = take_back(billing, account.id, limits, reading, now)
     actions += taken.actions
-    actions += _notices(billing, account, reading, now)
+    told = tellings(account, reading, billing.catalogue, now)
+    actions += notices(billing.table, account, told, now)
     more = (*_hold(account, tenant, reading), *taken.changes)
     differs = projection.project(account, found, payer, trialled=reading.trialled)
     if more or limits != tenant.limits:
@@ -178,7 +187,9 @@ def _changes(
 def _mapping(
     account: "Account", customer_id: str | None, payer: str | None, doubt: Suspicion | None
 ) -> list[Action]:
-    """From the customer to its account. An event's customer is new where the account has none."""
+    """From the customer to its account. An event's customer is new where the account has none, or
+    where the account has lost its link to it; another account's is never taken.
+    """
     if customer_id is None:
         return []
     if payer is None:
@@ -186,28 +197,14 @@ def _mapping(
     if account.customer_id is not None if doubt is None else doubt.mapped:
         return []
     mapping = records.customer(customer_id, account.id)
-    return [put(mapping.serialize(), if_absent=doubt is None)]
-
-
-def _notices(
-    billing: Billing, account: "Account", reading: Reading, now: datetime
-) -> Iterator[Action]:
-    """Whoever puts a notice moves the fence. So one that was absent when it was looked for, after
-    the projection was read, is absent still where the fence holds; a condition of its own would
-    take the whole transaction down with a notice that somebody has put already.
-    """
-    for each in tellings(account, reading, billing.catalogue, now):
-        data = {"name": account.name, **each.data}
-        told = notice(account.id, each.kind, each.dedupe, account.email, data, now)
-        if billing.table.get(keys.Key(told.pk, told.sk)) is None:
-            yield put(told.serialize())
+    return [put(mapping.serialize(), if_absent=doubt is None, or_same="account_id")]
 
 
 def _hold(account: "Account", tenant: gate.Tenant, reading: Reading) -> tuple[Change, ...]:
     """Only what billing has put on hold is released by it."""
     if reading.charges is None:
         return ()
-    held = is_on_hold(reading.charges)
+    held = is_on_hold(reading.charges) or (account.on_hold and not reading.contested.is_all)
     if held == account.on_hold and (tenant.suspended or not held):
         return ()
     account.on_hold = held

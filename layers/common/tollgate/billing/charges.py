@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from tollgate.billing.checkout import BillingUnavailable
 from tollgate.billing.entitlement import Subscription
 
 _OPENED = frozenset({"needs_response", "under_review"})
 """Money was taken. An inquiry (`warning_…`) takes none, and changes nothing here."""
 _NEVER_ARRIVED = frozenset({"failed", "canceled"})
+CONTESTABLE = timedelta(days=720)
+"""A dispute may come 540 days after its payment, and be decided on for 180 more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,17 @@ class Charge:
     disputes: tuple[Dispute, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """Charges of which something was taken back; None where they were not asked for, or a `fault`
+    came of it. Unless `is_all` there may be older ones.
+    """
+
+    charges: tuple[Charge, ...] | None = None
+    is_all: bool = True
+    fault: BillingUnavailable | None = None
+
+
 def is_on_hold(charges: Iterable[Charge]) -> bool:
     """While a bank decides on a dispute nothing may be generated; it is neither won nor lost."""
     return any(is_open(each) for each in _disputes(charges))
@@ -53,12 +67,16 @@ def is_open(dispute: Dispute) -> bool:
 
 
 def revoked(subscriptions: Iterable[Subscription], charges: Iterable[Charge]) -> tuple[str, ...]:
-    """Live subscriptions of before a dispute that was lost; a later one is a new beginning."""
-    lost = [each.created_at for each in _disputes(charges) if each.status == "lost"]
+    """Live subscriptions of before a charge whose dispute was lost; it paid for no later one."""
+    lost = [
+        charge.created_at
+        for charge in charges
+        if any(each.status == "lost" for each in charge.disputes)
+    ]
     return tuple(
         each.id
         for each in subscriptions
-        if each.is_live and any(each.created_at < at for at in lost)
+        if each.is_live and any(each.created_at <= at for at in lost)
     )
 
 
@@ -78,6 +96,9 @@ def returned(charges: Iterable[Charge]) -> Iterator[Refund]:
         yield from (each for each in charge.refunds if each.has_failed)
 
 
-def clawed_back(charge: Charge, refund: Refund, granted: int) -> int:
-    """The part of `granted` tokens that the refund pays back, rounded down."""
-    return granted * refund.amount // charge.amount
+def clawed_back(charge: Charge, refund: Refund, price: int, granted: int) -> int:
+    """The part that the refund pays back of the `granted` tokens that `price` buys, rounded down.
+
+    Of a charge, where it was more, with its taxes; a lesser one was for a part of the tokens.
+    """
+    return granted * refund.amount // max(charge.amount, price)

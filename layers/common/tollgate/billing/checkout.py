@@ -12,17 +12,28 @@ class BillingUnavailable(Exception):
     """There is no Stripe key, or no answer in time, or a refusal; nothing may be concluded."""
 
 
+class Answered(BillingUnavailable):
+    """Stripe's own error, which it repeats for a day to whoever asks under the same key."""
+
+
+class Refused(Answered):
+    """Asking for the same again would change nothing."""
+
+
 class InProgress(BillingUnavailable):
     """The same request was under way for all our tries: whoever sent it first has the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Addresses are absolute; 0 trial days mean none."""
+    """Addresses are absolute; 0 trial days mean none. `metered_id` is the price of what goes beyond
+    the month, where the plan sells it.
+    """
 
     account_id: str
     customer_id: str
     price_id: str
+    metered_id: str | None
     trial_days: int
     success_url: str
     cancel_url: str

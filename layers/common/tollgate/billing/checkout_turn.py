@@ -6,15 +6,15 @@ Stripe key, so both of them get one and the same page.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
 
-from tollgate.billing.checkout import CheckoutSession, InProgress
+from tollgate.billing.checkout import Answered, CheckoutSession, InProgress
 from tollgate.table import keys
 from tollgate.table.client import ConditionFailed, Item, Table, Update, Value
 
@@ -79,6 +79,22 @@ class Turn:
         }
         sets = "SET #asked = :asked, #session_id = :session_id, #url = :url"
         self._write(f"{sets} REMOVE #leader, #leased_until", values, "#attempt = :attempt")
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Whoever comes after an error that Stripe answered asks under another key. Should Stripe
+        have made the page all the same, it is among those that are open.
+        """
+        try:
+            yield
+        except Answered:
+            values: dict[str, Value] = {
+                ":attempt": {"N": str(self.attempt)},
+                ":next": {"N": str(self.attempt + 1)},
+            }
+            with suppress(InProgress):  # another attempt has begun
+                self._write("SET #attempt = :next REMOVE #begun", values, "#attempt = :attempt")
+            raise
 
     def give_up(self) -> None:
         """Lets the next one in at once."""

@@ -6,7 +6,7 @@ from tollgate.billing.checkout import Checkout, CheckoutSession
 
 if TYPE_CHECKING:
     import stripe
-    from stripe.params.checkout import SessionCreateParams
+    from stripe.params.checkout import SessionCreateParams, SessionCreateParamsLineItem
 
     from tollgate.catalogue import CheckoutOptions
 
@@ -19,7 +19,7 @@ def session_params(checkout: Checkout) -> "SessionCreateParams":
         "mode": "subscription",
         "customer": checkout.customer_id,
         "client_reference_id": checkout.account_id,
-        "line_items": [{"price": checkout.price_id, "quantity": 1}],
+        "line_items": _line_items(checkout),
         "metadata": {**account, _FINGERPRINT: checkout.fingerprint},
         "subscription_data": {"metadata": account},
         "success_url": checkout.success_url,
@@ -32,6 +32,11 @@ def session_params(checkout: Checkout) -> "SessionCreateParams":
         }
     _add_options(params, checkout.options)
     return params
+
+
+def _line_items(checkout: Checkout) -> "list[SessionCreateParamsLineItem]":
+    plan: SessionCreateParamsLineItem = {"price": checkout.price_id, "quantity": 1}
+    return [plan] if checkout.metered_id is None else [plan, {"price": checkout.metered_id}]
 
 
 def _add_options(params: "SessionCreateParams", options: "CheckoutOptions") -> None:

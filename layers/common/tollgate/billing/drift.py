@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tollgate.billing import projection
 from tollgate.billing.entitlement import Subscription
-from tollgate.billing.reading import reduced
+from tollgate.billing.reading import reduced, unmetered
 from tollgate.quota.limits import changed
 from tollgate.table import keys
 from tollgate.table.client import Item, Table
@@ -18,10 +18,6 @@ from tollgate.tenancy.records import Account
 
 if TYPE_CHECKING:
     from tollgate.billing.apply_subscription import Billing
-
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
-"""What an item raises that is not what its key says."""
-
 
 _BATCH = 100
 
@@ -91,8 +87,10 @@ def differs(
     """
     now, found = billing.clock(), reduced(billing, account, subscriptions)
     plan = billing.catalogue.plans[found.plan_id]
-    limits = changed(tenant, plan, found.anchor_at, found.until, now)
+    limits = changed(tenant, plan, found.anchor_at, found.until, now, metered=found.metered)
     doubted = account.on_hold or tenant.suspended != account.on_hold
     trialled = any(each.trial_end is not None for each in subscriptions)
+    unsold = unmetered(billing, account, subscriptions) is not None
     projected = projection.project(account, found, customer_id, trialled=trialled)
-    return projected or doubted or limits != tenant.limits or bool(found.duplicates)
+    wrong_at_stripe = unsold or bool(found.duplicates)
+    return projected or doubted or limits != tenant.limits or wrong_at_stripe

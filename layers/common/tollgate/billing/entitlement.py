@@ -5,7 +5,7 @@ as a table, one line a status; the rest works out its dates and chooses between 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 DUPLICATE = "duplicate_subscription"
@@ -23,6 +23,7 @@ class Item:
     price_key: str | None
     period_start: datetime
     period_end: datetime
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,20 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """A card, or an account at a bank: its `fingerprint` is the same whoever pays with it."""
+
+    kind: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One subscription in Stripe's words, without Stripe's types. All times are aware.
 
-    `invoice` is the newest, `owed` the oldest that is open: Stripe bills on who does not pay.
-    `replaced` is what stood before a change that is not paid, and until when. `card` is the same
-    for the same card, whoever pays with it.
+    `invoice` is the newest, `owed` the oldest that is not paid: Stripe bills on who does not pay.
+    Of an active one it is set only where some debt was written off. `replaced` is what stood before
+    a change that is not paid, and until when. `method` pays, by default.
     """
 
     id: str
@@ -60,10 +69,12 @@ class Subscription:
     invoice: Invoice | None = None
     owed: Invoice | None = None
     replaced: Item | None = None
-    card: str | None = None
+    method: Method | None = None
 
     @property
     def is_overdue(self) -> bool:
+        if self.status == "active":
+            return self.owed is not None and self.paused_collection is None
         return self.status in _OVERDUE
 
     @property
@@ -78,11 +89,15 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`plans` by price key; `order` from the lowest plan, which everybody has, to the highest."""
+    """`plans` by price key; `order` from the lowest plan, which everybody has, to the highest.
+
+    `metered` is what sells beyond the month, by the key of the price that it stands beside.
+    """
 
     plans: Mapping[str, str]
     order: tuple[str, ...]
     grace: timedelta
+    metered: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,8 @@ class Entitlement:
     """`until` is a deadline that holds without any further event; None where no end is known.
 
     A plain renewal has none: its webhook may be late, and a payer must not lose the plan for that.
-    `duplicates` are subscriptions that renew beside a better one: to be cancelled.
+    `metered`: what goes beyond the month is sold, and will be paid for. `duplicates` are
+    subscriptions that renew beside a better one: to be cancelled.
     """
 
     plan_id: str
@@ -106,16 +122,18 @@ class Entitlement:
     why: str = "no subscription"
     alarms: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
+    metered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Whether a subscription grants its plan, until when, and why."""
+    """Whether a subscription grants its plan, until when, and why; `paid` as often as it renews."""
 
     granted: bool
     why: str
     until: datetime | None = None
     grace_until: datetime | None = None
+    paid: bool = False
 
 
 def entitlement(
@@ -163,6 +181,7 @@ def _entitled(subscription: Subscription, old_plan: str, now: datetime, policy: 
             subscription_id=subscription.id,
             why=f"{standing.why}, now over" if over else standing.why,
             alarms=(UNKNOWN_PRICE,) if guessed else (),
+            metered=granted and standing.paid and _has_metered(subscription, item, policy),
         ),
         granted,
         guessed,
@@ -180,11 +199,11 @@ def _standing(subscription: Subscription, item: Item | None, policy: Policy) -> 
         case "active" if subscription.paused_collection == "void":
             paid_until = _paid_until(subscription, item)
             return _Standing(True, "paused after this period", min(paid_until, ends or paid_until))
-        case "active":
-            return _Standing(True, "paid", ends)
-        case "past_due" | "unpaid" if _never_paid(subscription):
+        case "active" if not subscription.is_overdue:
+            return _Standing(True, "paid", ends, paid=subscription.paused_collection is None)
+        case "active" | "past_due" | "unpaid" if _never_paid(subscription):
             return _Standing(False, "its first charge failed")
-        case "past_due" | "unpaid":
+        case "active" | "past_due" | "unpaid":
             grace = _deadline(subscription, item, policy)
             return _Standing(True, "a payment is overdue", min(grace, ends or grace), grace)
         case status:  # incomplete, incomplete_expired, paused, canceled
@@ -205,6 +224,11 @@ def _plan_item(subscription: Subscription, policy: Policy) -> Item | None:
         return place, item.price_key or "", item.period_end
 
     return max(subscription.items, key=rank, default=None)
+
+
+def _has_metered(subscription: Subscription, item: Item | None, policy: Policy) -> bool:
+    wanted = policy.metered.get(item.price_key or "") if item else None
+    return wanted is not None and any(each.price_key == wanted for each in subscription.items)
 
 
 def _announced_end(subscription: Subscription, item: Item | None) -> datetime | None:
@@ -251,10 +275,14 @@ def _deadline(subscription: Subscription, item: Item | None, policy: Policy) -> 
 
 
 def _owed_since(subscription: Subscription, item: Item | None) -> datetime:
-    """From the invoice and never from a clock, so that every reading finds the same deadline."""
+    """From the invoice and never from a clock, so that every reading finds the same deadline.
+
+    A draft is a new one each period: what was not paid before it has had its grace.
+    """
     owed = subscription.owed or subscription.invoice
     if owed is not None:
-        return owed.due_at or owed.created_at
+        is_draft = owed.status == "draft"
+        return subscription.created_at if is_draft else owed.due_at or owed.created_at
     return item.period_start if item else subscription.created_at
 
 

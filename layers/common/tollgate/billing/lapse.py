@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tollgate.billing import projection
+from tollgate.billing.outbox import notices
+from tollgate.billing.tellings import access_ended
 from tollgate.quota.limits import changed, write_limits
 from tollgate.table import keys
 from tollgate.table.client import Cancelled, Table, update
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def lapse(table: Table, catalogue: "Catalogue", account_id: str, now: datetime) -> None:
-    """The lowest plan, if the gate's `until` has passed; the next reading of Stripe corrects it.
+    """The lowest plan, if the gate's `until` has passed, of which its owner is told; the next
+    reading of Stripe corrects it. Errors: `Unavailable`.
 
     The rest of the projection stays, and so stays true: with its deadline passed, `entitlement`
     says of the subscription that was last read exactly this, Stripe's status included.
@@ -26,12 +29,15 @@ def lapse(table: Table, catalogue: "Catalogue", account_id: str, now: datetime) 
     until = tenant.limits.until
     if until is None or until > gate.milliseconds(now):
         return
+    told = [] if account.plan == catalogue.lowest.id else [access_ended(account, catalogue)]
+    actions = list(notices(table, account, told, now))
     account.plan = catalogue.lowest.id
     limits = changed(tenant, catalogue.lowest, None, None, now)
     try:
         table.transact(
             update(keys.account(account_id), projection.write(account)),
             update(keys.gate(account_id), write_limits(tenant, limits)),
+            *actions,
         )
     except Cancelled:
         return  # another writer was faster and knows more

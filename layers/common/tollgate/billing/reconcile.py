@@ -13,12 +13,12 @@ from datetime import timedelta
 from tollgate.billing import reconcile_progress
 from tollgate.billing.apply_subscription import Billing, repair_account
 from tollgate.billing.checkout import BillingUnavailable
-from tollgate.billing.drift import UNREADABLE
 from tollgate.billing.reconcile_pages import PHASES, Checks, begin, pages
 from tollgate.billing.reconcile_progress import Progress
-from tollgate.billing.suspects import Check, Orphaned
+from tollgate.billing.suspects import Check, Orphaned, UnknownShape
 from tollgate.logs import logger, raise_alarm
 from tollgate.table.client import Unavailable
+from tollgate.table.record import UNREADABLE
 
 _ACCOUNTS_A_NOTE = 1_000
 _OLD = timedelta(hours=12)
@@ -112,7 +112,7 @@ class _Run:
                 if suspect is None:
                     return
                 wrote = repair_account(self.billing, suspect.account_id, suspect.doubt)
-        except (BillingUnavailable, Unavailable, Orphaned, *UNREADABLE) as error:
+        except (BillingUnavailable, Unavailable, Orphaned, UnknownShape, *UNREADABLE) as error:
             self.left.append(name)
             raise_alarm("reconcile_left", account=name, reason=type(error).__name__)
             return
@@ -120,4 +120,4 @@ class _Run:
             self.lapsed += 1
         elif wrote:
             self.repaired += 1
-            raise_alarm("drift", account=name, found_by=suspect.doubt.found_by)
+            raise_alarm("drift", account=suspect.account_id, found_by=suspect.doubt.found_by)

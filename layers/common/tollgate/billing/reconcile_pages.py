@@ -7,6 +7,7 @@ enumerated by the sparse index, customers in partitions of their own beside the 
 import json
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tollgate.billing import records
@@ -61,7 +62,8 @@ def pages(
 def _at_stripe(billing: "Billing", place: str | None) -> Page:
     """From the top again where that of `place` is gone."""
     page = billing.stripe.everybody(place) or billing.stripe.everybody(None) or _NOBODY
-    return Finder(billing).at_stripe(page.found), page.last
+    finder = Finder(billing)
+    return chain(finder.at_stripe(page.found), finder.of_unknown(page.unknown)), page.last
 
 
 def _taken_back(billing: "Billing", at: Progress) -> Page:
@@ -70,7 +72,8 @@ def _taken_back(billing: "Billing", at: Progress) -> Page:
     if at.phase == _DISPUTES:
         ask, since = billing.stripe.disputed, at.began - _BANKS_DECIDE
     page = ask(since, at.place) or ask(since, None) or _NOTHING
-    return Finder(billing).of_charges(page.found), page.last
+    finder = Finder(billing)
+    return chain(finder.of_charges(page.found), finder.of_unknown(page.unknown)), page.last
 
 
 def _ours(billing: "Billing", phase: str, place: str | None, seen: Collection[str]) -> Page:

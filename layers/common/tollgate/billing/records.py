@@ -41,7 +41,7 @@ class Quarantined(Record):
 
 
 class TrialClaim(Record):
-    """Which subscription had the one trial of an account, an e-mail address or a card."""
+    """Which subscription had the one trial of an account, an e-mail address or a payment method."""
 
     account_id = UnicodeAttribute()
     subscription_id = UnicodeAttribute()

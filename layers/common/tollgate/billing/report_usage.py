@@ -17,6 +17,7 @@ from tollgate.billing.meter_gateway import MeterEvent, Undeliverable
 from tollgate.quota.overage import Charge, charges, fix_overage, note_reported
 from tollgate.quota.records import Receipt
 from tollgate.table.client import Item, Table
+from tollgate.table.record import UNREADABLE
 from tollgate.tenancy.gate import instant
 
 if TYPE_CHECKING:
@@ -37,9 +38,16 @@ class Reporting:
 def report_usage(reporting: Reporting, key: "Key") -> None:
     """Repeating it changes nothing.
 
-    Errors: `Undeliverable`; `BillingUnavailable` and `Unavailable`, after which it is to be
-    repeated.
+    Errors: `Undeliverable`, also where an item of the account is damaged; `BillingUnavailable` and
+    `Unavailable`, after which it is to be repeated.
     """
+    try:
+        _report(reporting, key)
+    except UNREADABLE as error:
+        raise Undeliverable("unreadable") from error
+
+
+def _report(reporting: Reporting, key: "Key") -> None:
     now = reporting.clock()
     receipt = _read(reporting.table.get(key))
     if receipt is None:
@@ -66,13 +74,10 @@ class _Metered(msgspec.Struct):
 
 
 def _read(item: Item | None) -> Receipt | None:
-    """None where nothing is metered."""
+    """None where nothing is metered. Errors: those of `UNREADABLE`."""
     if item is None or "meter" not in item:
         return None
-    try:
-        msgspec.convert(item, _Metered, strict=False)
-    except msgspec.ValidationError as error:
-        raise Undeliverable("unreadable") from error
+    msgspec.convert(item, _Metered, strict=False)
     return Receipt.from_raw_data(dict(item))
 
 

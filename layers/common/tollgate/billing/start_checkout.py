@@ -67,16 +67,18 @@ def _only_page(billing: Billing, turn: Turn, price_key: str, base: str) -> Check
     account = projection.read(billing.table, turn.account_id, billing.clock())
     if account is None:
         raise Unavailable("the session's account is not there")
-    customer_id = account.customer_id or _become_customer(billing, account)
+    customer_id = account.customer_id or _become_customer(billing, turn, account)
     pages = billing.stripe.open_checkouts(customer_id)
     subscriptions = billing.stripe.subscriptions(customer_id)
     if any(each.is_live for each in subscriptions):
         _close(billing, pages)
         raise _subscribed(billing, account.id)
+    metered_key = billing.catalogue.metered_keys.get(price_key)
     wanted = Checkout(
         account_id=account.id,
         customer_id=customer_id,
         price_id=billing.stripe.price_id(price_key),
+        metered_id=billing.stripe.price_id(metered_key) if metered_key else None,
         trial_days=_trial_days(billing, account, subscriptions),
         success_url=f"{base}/?checkout={{CHECKOUT_SESSION_ID}}",
         cancel_url=f"{base}/",
@@ -103,7 +105,8 @@ def _trial_days(billing: Billing, account: "Account", subscriptions: Iterable[Su
 def _new_page(billing: Billing, turn: Turn, wanted: Checkout) -> CheckoutSession:
     """Closed again where it came too late: after another attempt had looked for open ones."""
     stripe_key = turn.begin(wanted.fingerprint, billing.clock())
-    page = billing.stripe.open_checkout(wanted, stripe_key)
+    with turn.asking():
+        page = billing.stripe.open_checkout(wanted, stripe_key)
     try:
         turn.finish(page)
     except InProgress:
@@ -124,25 +127,35 @@ def _subscribed(billing: Billing, account_id: str) -> AlreadySubscribed:
     return AlreadySubscribed()
 
 
-def _become_customer(billing: Billing, account: "Account") -> str:
-    """Stripe answers every asking with one customer; should it not, the first record decides."""
+def _become_customer(billing: Billing, turn: Turn, account: "Account") -> str:
+    """Stripe answers every asking with one customer; should it not, the first record decides.
+
+    No attempt begins before the customer is recorded, so all who ask at once have one number.
+    """
+    answered = int(account.customers_gone) + turn.attempt
     try:
-        customer_id = billing.stripe.create_customer(
-            account.id, account.email, account.name, int(account.customers_gone)
-        )
+        with turn.asking():
+            customer_id = billing.stripe.create_customer(
+                account.id, account.email, account.name, answered
+            )
     except InProgress:
         return _recorded_customer(billing, account.id)
     record = Update(
         # Counted, so that no event that was read before it puts another customer in its place.
         "SET #customer_id = :customer, #applied_seq = #applied_seq + :one",
         {"#customer_id": "customer_id", "#applied_seq": "applied_seq"},
-        {":customer": {"S": customer_id}, ":one": {"N": "1"}},
-        "attribute_not_exists(#customer_id)",
+        {
+            ":customer": {"S": customer_id},
+            ":one": {"N": "1"},
+            ":seen": {"N": str(account.applied_seq)},
+        },
+        "#applied_seq = :seen",
     )
+    mapping = records.customer(customer_id, account.id).serialize()
     try:
         billing.table.transact(
             update(keys.account(account.id), record),
-            put(records.customer(customer_id, account.id).serialize(), if_absent=True),
+            put(mapping, if_absent=True, or_same="account_id"),
         )
     except Cancelled:
         return _recorded_customer(billing, account.id)

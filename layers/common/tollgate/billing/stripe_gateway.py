@@ -4,7 +4,7 @@ Whatever goes wrong there is one fact to callers, `BillingUnavailable`; what doe
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 import stripe
 
-from tollgate.billing.charges import Charge
-from tollgate.billing.checkout import BillingUnavailable, Checkout, CheckoutSession, InProgress
+from tollgate.billing.charges import Contested
+from tollgate.billing.checkout import (
+    Answered,
+    BillingUnavailable,
+    Checkout,
+    CheckoutSession,
+    InProgress,
+    Refused,
+)
 from tollgate.billing.checkout_wire import checkout_session, session_params
 from tollgate.billing.entitlement import Subscription
 from tollgate.billing.stripe_listing import (
@@ -32,15 +39,19 @@ from tollgate.billing.stripe_listing import (
 from tollgate.logs import logger, raise_alarm
 
 if TYPE_CHECKING:
+    from stripe.params import SubscriptionUpdateParamsItem
     from stripe.params.checkout import SessionListParams
 
     from tollgate.settings import Settings
 
 _CONNECT_SECONDS, _READ_SECONDS = 1, 3
+_PAGE_READ_SECONDS = 15
+"""A page of everybody's is a hundred, with three more in each, and no person waits for it."""
 _PATIENCE_SECONDS = 5.5
 """No call starts later than this, so that with its time-outs a request ends within ten seconds."""
+_CHARGES_SECONDS = 2.5
 _RETRIES = 2
-_IN_PROGRESS = 409
+_IN_PROGRESS, _TOO_MANY = 409, 429
 
 _ends: ContextVar[float | None] = ContextVar("stripe_patience_ends", default=None)
 
@@ -64,20 +75,21 @@ class StripeGateway:
 
     @contextmanager
     def in_time(self, patience_seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
-        """All calls inside share one patience, retries included."""
-        token = _ends.set(time.monotonic() + patience_seconds)
+        """All calls inside share one patience, retries included; within another, what is left."""
+        ends, outer = time.monotonic() + patience_seconds, _ends.get()
+        token = _ends.set(ends if outer is None else min(ends, outer))
         try:
             yield
         finally:
             _ends.reset(token)
 
-    def create_customer(self, account_id: str, email: str, name: str, gone: int = 0) -> str:
+    def create_customer(self, account_id: str, email: str, name: str, answered: int = 0) -> str:
         """The customer's id: the same one however often and at once this is asked for.
 
-        `gone` is how many of the account's customers were deleted: Stripe repeats its answer to a
-        key, and would give back the last of them.
+        `answered` grows with each answer of no more use, since Stripe repeats its answer to a key:
+        the last customer, though it was deleted, or a refusal whose cause is mended.
         """
-        key = f"customer-{account_id}-{gone}" if gone else f"customer-{account_id}"
+        key = f"customer-{account_id}-{answered}" if answered else f"customer-{account_id}"
         customer = self._ask(
             lambda client: client.v1.customers.create(
                 {"email": email, "name": name, "metadata": {"account_id": account_id}},
@@ -107,7 +119,7 @@ class StripeGateway:
         found = self._found(prices).data
         if not found:
             raise_alarm("price_missing", price=key)
-            raise BillingUnavailable(f"Stripe has no active price {key}")
+            raise Refused(f"Stripe has no active price {key}")
         return found[0].id
 
     def open_checkout(self, checkout: Checkout, idempotency_key: str) -> CheckoutSession:
@@ -159,15 +171,15 @@ class StripeGateway:
 
     def everybody(self, after: str | None) -> SubscribedPage | None:
         """Everybody's subscriptions, a page; None where that of `after` is gone."""
-        return self._ask(lambda client: subscribed_page(client, after))
+        return self._ask(lambda client: subscribed_page(client, after), page=True)
 
     def refunded(self, since: datetime, after: str | None) -> TakenBackPage | None:
         """Everybody's refunds since then, a page; None where that of `after` is gone."""
-        return self._ask(lambda client: refunded_page(client, since, after))
+        return self._ask(lambda client: refunded_page(client, since, after), page=True)
 
     def disputed(self, since: datetime, after: str | None) -> TakenBackPage | None:
         """Everybody's disputes, in the same way."""
-        return self._ask(lambda client: disputed_page(client, since, after))
+        return self._ask(lambda client: disputed_page(client, since, after), page=True)
 
     def customer_of_charge(self, charge_id: str) -> str | None:
         """None where there is no such charge, and where nobody is named by it."""
@@ -175,10 +187,14 @@ class StripeGateway:
         customer = charge.customer if charge else None
         return customer if customer is None or isinstance(customer, str) else customer.id
 
-    def charges(self, customer_id: str) -> list[Charge]:
-        """Those of which something was refunded or disputed, with all of that."""
-        found = self._ask(lambda client: list(contested(client, customer_id)))
-        return found or []
+    def charges(self, customer_id: str, since: datetime) -> Contested:
+        """Those of which something was refunded or disputed, with all of that.
+
+        In a part of the patience: what else there is to ask must not wait for them in vain.
+        """
+        with self.in_time(_CHARGES_SECONDS):
+            found = self._ask(lambda client: contested(client, customer_id, since))
+        return found or Contested(())
 
     def cancel(self, subscription_id: str) -> None:
         """At once. Whether money goes back is for a person to decide.
@@ -196,9 +212,40 @@ class StripeGateway:
             )
         )
 
+    def change_items(
+        self,
+        subscription_id: str,
+        added_price: str | None,
+        removed_items: Iterable[str],
+        idempotency_key: str,
+    ) -> None:
+        """What is added begins now; what a removed one has counted is on the next invoice.
+
+        Errors: `Refused`, as for an item that is there already.
+        """
+        items: list[SubscriptionUpdateParamsItem] = [
+            {"id": each, "deleted": True} for each in removed_items
+        ]
+        if added_price is not None:
+            items.append({"price": added_price})
+        self._ask(
+            lambda client: client.v1.subscriptions.update(
+                subscription_id,
+                {"items": items, "proration_behavior": "create_prorations"},
+                {"idempotency_key": idempotency_key},
+            )
+        )
+
     @cached_property
     def _client(self) -> "stripe.StripeClient":
         """Made when first asked for: most of the SDK, which refused and repeated events skip."""
+        return self._connect(_READ_SECONDS)
+
+    @cached_property
+    def _page_client(self) -> "stripe.StripeClient":
+        return self._connect(_PAGE_READ_SECONDS)
+
+    def _connect(self, read_seconds: float) -> "stripe.StripeClient":
         if self._key is None:
             _tell("no_key")
             raise BillingUnavailable("there is no Stripe key")
@@ -206,13 +253,13 @@ class StripeGateway:
             self._key,
             max_network_retries=_RETRIES,
             base_addresses={"api": self._base} if self._base else {},
-            http_client=self._http or PatientClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+            http_client=self._http or PatientClient(timeout=(_CONNECT_SECONDS, read_seconds)),
         )
 
-    def _ask(self, call: "Callable[[stripe.StripeClient], T]") -> T | None:
+    def _ask(self, call: "Callable[[stripe.StripeClient], T]", *, page: bool = False) -> T | None:
         """None where Stripe says that there is no such object."""
         try:
-            return call(self._client)
+            return call(self._page_client if page else self._client)
         except stripe.InvalidRequestError as error:
             if error.code == "resource_missing":
                 return None
@@ -227,7 +274,7 @@ class StripeGateway:
     def _found(answer: T | None) -> T:
         """Something that the call itself named is gone, a customer for example."""
         if answer is None:
-            raise BillingUnavailable("resource_missing")
+            raise Answered("resource_missing")
         return answer
 
 
@@ -244,7 +291,12 @@ class PatientClient(stripe.RequestsClient):
 def _fault(error: "stripe.StripeError") -> BillingUnavailable:
     kind = type(error).__name__
     _tell(kind, status=error.http_status, code=error.code, stripe_request_id=error.request_id)
-    return InProgress(kind) if error.http_status == _IN_PROGRESS else BillingUnavailable(kind)
+    if isinstance(error, stripe.InvalidRequestError):
+        return Refused(kind)
+    if error.http_status == _IN_PROGRESS:
+        return InProgress(kind)
+    nothing_came = error.http_status in {None, _TOO_MANY}
+    return BillingUnavailable(kind) if nothing_came else Answered(kind)
 
 
 def _tell(kind: str, **facts: str | int | None) -> None:

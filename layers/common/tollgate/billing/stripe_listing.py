@@ -1,13 +1,15 @@
 """What Stripe lists: of one customer every page, of everybody a page at a time."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tollgate.billing.charges import Charge, Dispute, Refund
+from tollgate.billing.charges import Contested, Dispute, Refund
+from tollgate.billing.debts import owed
 from tollgate.billing.entitlement import Item, Subscription
 from tollgate.billing.stripe_wire import (
     ChargeWire,
@@ -21,11 +23,21 @@ from tollgate.billing.stripe_wire import (
 
 if TYPE_CHECKING:
     import stripe
-    from stripe.params import DisputeListParams, RefundListParams, SubscriptionListParams
+    from stripe.params import (
+        ChargeListParams,
+        DisputeListParams,
+        RefundListParams,
+        SubscriptionListParams,
+    )
 
 PAGE = 100
+_MOST_CHARGES = 3 * PAGE
+"""Eight retries of each payment in two years, and time enough for the pages. Declined cards make
+any number.
+"""
 _EXPANDED = ["data.default_payment_method", "data.latest_invoice"]
 
+T = TypeVar("T")
 W = TypeVar("W", bound=msgspec.Struct)
 
 
@@ -46,10 +58,13 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class SubscribedPage:
-    """`last` is where the next page goes on; None where there is none."""
+    """`last` is where the next page goes on; None where there is none. `unknown` are subscriptions
+    of a shape that we do not know.
+    """
 
     found: list[Subscribed]
     last: str | None
+    unknown: list[str] = field(default_factory=list)
 
 
 def subscriptions_of(client: "stripe.StripeClient", customer_id: str) -> list[Subscription]:
@@ -73,22 +88,26 @@ def subscribed_page(client: "stripe.StripeClient", after: str | None) -> Subscri
     if after is not None:
         asked["starting_after"] = after
     page = client.v1.subscriptions.list(asked)
-    wires = [msgspec.convert(each.to_dict(), SubscriptionWire) for each in page.data]
-    found: dict[str, Subscribed] = {}
-    for wire in wires:
+
+    def held(row: dict[str, Any]) -> tuple[Customer, Subscription]:
+        wire = msgspec.convert(row, SubscriptionWire)
         payer = wire.payer
-        customer = Customer(payer.id, payer.account_id, payer.deleted)
-        held = found.setdefault(payer.id, Subscribed(customer, []))
-        held.subscriptions.append(_whole(client, wire))
-    return SubscribedPage(list(found.values()), wires[-1].id if page.has_more and wires else None)
+        return Customer(payer.id, payer.account_id, payer.deleted), _whole(client, wire)
+
+    known, unknown = _rows(page, held)
+    found: dict[str, Subscribed] = {}
+    for customer, subscription in known:
+        found.setdefault(customer.id, Subscribed(customer, [])).subscriptions.append(subscription)
+    return SubscribedPage(list(found.values()), _last(page), unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBackPage:
-    """Refunds, or else disputes, each with its customer; `last` as in `SubscribedPage`."""
+    """Refunds, or else disputes, each with its customer; the rest as in `SubscribedPage`."""
 
     found: list[tuple[str, Refund | Dispute]]
     last: str | None
+    unknown: list[str] = field(default_factory=list)
 
 
 def refunded_page(
@@ -122,22 +141,48 @@ def disputed_page(
 def _taken_back(
     page: "stripe.ListObject[Any]", shape: type[RefundWire] | type[DisputeWire]
 ) -> TakenBackPage:
-    wires = [msgspec.convert(each.to_dict(), shape) for each in page.data]
-    found = [(each.customer_id, each.neutral()) for each in wires]
-    return TakenBackPage(
-        [(customer_id, each) for customer_id, each in found if customer_id is not None],
-        wires[-1].id if page.has_more and wires else None,
-    )
+    def taken(row: dict[str, Any]) -> tuple[str | None, Refund | Dispute]:
+        wire = msgspec.convert(row, shape)
+        return wire.customer_id, wire.neutral()
+
+    known, unknown = _rows(page, taken)
+    found = [(customer_id, each) for customer_id, each in known if customer_id is not None]
+    return TakenBackPage(found, _last(page), unknown)
 
 
-def contested(client: "stripe.StripeClient", customer_id: str) -> Iterator[Charge]:
-    """Charges of which something was refunded or disputed."""
-    pages = client.v1.charges.list(
-        {"customer": customer_id, "limit": PAGE, "expand": ["data.refunds"]}
+def _rows(
+    page: "stripe.ListObject[Any]", read: Callable[[dict[str, Any]], T]
+) -> tuple[list[T], list[str]]:
+    """One of a shape that we do not know hides no other: its id is told."""
+    known: list[T] = []
+    unknown: list[str] = []
+    for row in page.data:
+        try:
+            known.append(read(row.to_dict()))
+        except msgspec.ValidationError:
+            unknown.append(row.id)
+    return known, unknown
+
+
+def _last(page: "stripe.ListObject[Any]") -> str | None:
+    return page.data[-1].id if page.has_more and page.data else None
+
+
+def contested(client: "stripe.StripeClient", customer_id: str, since: datetime) -> Contested:
+    """Among the newest charges since then, those of which something was refunded or disputed."""
+    asked: ChargeListParams = {
+        "customer": customer_id,
+        "created": {"gte": int(since.timestamp())},
+        "expand": ["data.refunds"],
+        "limit": PAGE,
+    }
+    newest = list(islice(every(client.v1.charges.list(asked), ChargeWire), _MOST_CHARGES))
+    found = (
+        wire.neutral(_refunds(client, wire), _disputes(client, wire))
+        for wire in newest
+        if wire.is_contested
     )
-    for wire in every(pages, ChargeWire):
-        if wire.is_contested:
-            yield wire.neutral(_refunds(client, wire), _disputes(client, wire))
+    return Contested(tuple(found), is_all=len(newest) < _MOST_CHARGES)
 
 
 def _refunds(client: "stripe.StripeClient", charge: ChargeWire) -> Iterator[Refund]:
@@ -162,23 +207,22 @@ def every(pages: "stripe.ListObject[Any]", shape: type[W]) -> Iterator[W]:
 def _whole(client: "stripe.StripeClient", wire: SubscriptionWire) -> Subscription:
     """With what is owed for it, which its newest invoice does not tell."""
     subscription = wire.neutral()
-    if not subscription.is_overdue:
+    if not subscription.is_overdue and not wire.may_owe:
         return subscription
-    owed = _open_invoices(client, wire.id)
-    return wire.neutral(next(iter(owed), None), _replaced(client, owed))
+    debts = owed(_invoices(client, wire.id))
+    if not subscription.is_overdue and not any(each.is_written_off for each in debts):
+        return subscription
+    return wire.neutral(next(iter(debts), None), _replaced(client, debts))
 
 
-def _open_invoices(client: "stripe.StripeClient", subscription_id: str) -> list[InvoiceWire]:
-    """From the oldest on."""
-    pages = client.v1.invoices.list(
-        {"subscription": subscription_id, "status": "open", "limit": PAGE}
-    )
-    return sorted(every(pages, InvoiceWire), key=lambda wire: wire.created)
+def _invoices(client: "stripe.StripeClient", subscription_id: str) -> Iterator[InvoiceWire]:
+    pages = client.v1.invoices.list({"subscription": subscription_id, "limit": PAGE})
+    return every(pages, InvoiceWire)
 
 
-def _replaced(client: "stripe.StripeClient", owed: list[InvoiceWire]) -> Item | None:
+def _replaced(client: "stripe.StripeClient", debts: list[InvoiceWire]) -> Item | None:
     """What stood before the oldest change that is not paid."""
-    credit = next((wire.credit for wire in owed if wire.credit), None)
+    credit = next((wire.credit for wire in debts if wire.credit), None)
     if credit is None or credit.price_id is None:
         return None
     price = client.v1.prices.retrieve(credit.price_id)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from tollgate.billing.charges import Charge, Dispute, Refund
-from tollgate.billing.entitlement import Invoice, Item, Subscription
+from tollgate.billing.entitlement import Invoice, Item, Method, Subscription
+
+_AT_ONCE_SECONDS = 60
 
 
 class PriceWire(msgspec.Struct):
@@ -20,6 +22,7 @@ class PriceWire(msgspec.Struct):
 
 
 class _Item(msgspec.Struct):
+    id: str
     price: PriceWire
     current_period_start: int
     current_period_end: int
@@ -57,11 +60,19 @@ class _Lines(msgspec.Struct):
     data: list[LineWire]
 
 
+class _Transitions(msgspec.Struct, frozen=True):
+    finalized_at: int | None = None
+    marked_uncollectible_at: int | None = None
+
+
 class InvoiceWire(msgspec.Struct):
     created: int
     status: str | None = None
     billing_reason: str | None = None
     due_date: int | None = None
+    amount_due: int = 0
+    amount_paid: int = 0
+    status_transitions: _Transitions = _Transitions()
     lines: _Lines | None = None
 
     @property
@@ -71,6 +82,23 @@ class InvoiceWire(msgspec.Struct):
             return None
         credits = (line for line in self.lines.data if line.amount < 0 and line.price_id)
         return next(credits, None)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == "open"
+
+    @property
+    def is_written_off(self) -> bool:
+        """Not what a pause lays aside as it is made, and nobody was asked to pay."""
+        made = self.status_transitions.finalized_at or 0
+        given_up = self.status_transitions.marked_uncollectible_at
+        is_gift = given_up is not None and given_up - made <= _AT_ONCE_SECONDS
+        return self.status == "uncollectible" and not is_gift
+
+    @property
+    def settles(self) -> bool:
+        """Paid for a period, and not for a change within one."""
+        return self.status == "paid" and self.billing_reason != "subscription_update"
 
     def neutral(self) -> Invoice:
         return Invoice(
@@ -86,12 +114,24 @@ class _PauseCollection(msgspec.Struct):
     behavior: str
 
 
-class _Card(msgspec.Struct):
+class _Fingerprinted(msgspec.Struct):
     fingerprint: str | None = None
 
 
 class _PaymentMethod(msgspec.Struct):
-    card: _Card | None = None
+    """The kinds that Stripe recognises; a wallet's is the card in it."""
+
+    acss_debit: _Fingerprinted | None = None
+    au_becs_debit: _Fingerprinted | None = None
+    bacs_debit: _Fingerprinted | None = None
+    card: _Fingerprinted | None = None
+    sepa_debit: _Fingerprinted | None = None
+    us_bank_account: _Fingerprinted | None = None
+
+    def neutral(self) -> Method | None:
+        kinds = ((kind, getattr(self, kind)) for kind in self.__struct_fields__)
+        known = (Method(kind, of.fingerprint) for kind, of in kinds if of and of.fingerprint)
+        return next(known, None)
 
 
 class CustomerWire(msgspec.Struct):
@@ -125,13 +165,16 @@ class SubscriptionWire(msgspec.Struct):
         return CustomerWire(self.customer) if isinstance(self.customer, str) else self.customer
 
     @property
-    def card(self) -> str | None:
-        method = self.default_payment_method
-        return method.card.fingerprint if method and method.card else None
+    def may_owe(self) -> bool:
+        """Active, and no later payment tells that nothing of before was written off."""
+        invoice = self.latest_invoice
+        collects = self.status == "active" and self.pause_collection is None
+        return collects and invoice is not None and not invoice.settles
 
     def neutral(
         self, owed: InvoiceWire | None = None, replaced: Item | None = None
     ) -> Subscription:
+        method = self.default_payment_method
         return Subscription(
             id=self.id,
             status=self.status,
@@ -140,6 +183,7 @@ class SubscriptionWire(msgspec.Struct):
                     each.price.key,
                     _instant(each.current_period_start),
                     _instant(each.current_period_end),
+                    each.id,
                 )
                 for each in self.items.data
             ),
@@ -152,7 +196,7 @@ class SubscriptionWire(msgspec.Struct):
             invoice=self.latest_invoice.neutral() if self.latest_invoice else None,
             owed=owed.neutral() if owed else None,
             replaced=replaced,
-            card=self.card,
+            method=method.neutral() if method else None,
         )
 
 

@@ -1,16 +1,17 @@
 """Which accounts must be read afresh, from a page of Stripe's subscriptions or of our own keys."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tollgate.billing import records
 from tollgate.billing.charges import Dispute, Refund, is_open
-from tollgate.billing.drift import UNREADABLE, Rows, differs, has_lapsed, is_free
+from tollgate.billing.drift import Rows, differs, has_lapsed, is_free
 from tollgate.billing.suspicion import Suspicion
 from tollgate.quota.claw_back import decided
 from tollgate.table import keys
+from tollgate.table.record import UNREADABLE
 
 if TYPE_CHECKING:
     from tollgate.billing.apply_subscription import Billing
@@ -24,6 +25,10 @@ class Orphaned(Exception):
     """Somebody pays, and there is no account that is known to be theirs."""
 
 
+class UnknownShape(Exception):
+    """Stripe lists something that we cannot read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """`lapsed`: a deadline has passed, which needs no lost event."""
@@ -34,12 +39,15 @@ class Suspect:
 
 
 Check = Callable[[], Suspect | None]
-"""None where all is right. Errors: `Orphaned`, `BillingUnavailable`, and those of `UNREADABLE`."""
+"""None where all is right.
+
+Errors: `Orphaned`, `UnknownShape`, `BillingUnavailable`, and those of `UNREADABLE`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Each check comes with the account that it is about, or else the customer."""
+    """Each check comes with the account that it weighs, or else with what Stripe calls it."""
 
     billing: "Billing"
 
@@ -53,9 +61,13 @@ class Finder:
             owner = _owner(each.customer, item, rows)
             if owner is not None:
                 mapped = item is not None and item.account_id == owner and not item.deleted
-                yield owner, partial(self._subscribed, each, owner, rows, mapped=mapped)
+                name = owner if _weighs(each.customer, rows.link(owner)) else each.customer.id
+                yield name, partial(self._subscribed, each, owner, rows, mapped=mapped)
             elif _is_live(each):
                 yield each.customer.id, _orphaned
+
+    def of_unknown(self, ids: Iterable[str]) -> Iterator[tuple[str, Check]]:
+        return ((each, _unknown) for each in ids)
 
     def of_charges(
         self, page: Sequence[tuple[str, Refund | Dispute]]
@@ -162,6 +174,14 @@ class Finder:
         return found
 
 
+def _weighs(customer: "Customer", believed: str | None) -> bool:
+    """Whether what this customer has is all that there is to say of an account that believes so.
+
+    Else the account is looked at among ours, too.
+    """
+    return believed == customer.id or (believed is None and not customer.is_deleted)
+
+
 def _owner(customer: "Customer", item: "records.Customer | None", rows: Rows) -> str | None:
     """Whom our item names, unless Stripe and that other account agree on something else."""
     told = customer.account_id
@@ -184,3 +204,7 @@ def _is_live(each: "Subscribed") -> bool:
 
 def _orphaned() -> Suspect | None:
     raise Orphaned
+
+
+def _unknown() -> Suspect | None:
+    raise UnknownShape

@@ -3,6 +3,7 @@ transaction.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tollgate.billing.apply_subscription import Billing
     from tollgate.billing.reading import Reading
     from tollgate.catalogue import Catalogue, Plan
+    from tollgate.quota.records import Receipt
     from tollgate.tenancy.gate import Limits
 
 
@@ -46,11 +48,13 @@ def take_back(
     catalogue = billing.catalogue
     plan, running = catalogue.plans[limits.plan], period(Anchor.parse(limits.anchor), now)
     since = min(running.start, bought_at or running.start)
-    parts = {
-        refund.id: _part(catalogue, plan, since, charge, refund)
-        for charge, refund in paid_out
-        if refund.id not in standing
-    }
+    price = catalogue.price(reading.entitlement.price_key)
+    left = _left(plan, running.name, (standing.get(refund.id) for _, refund in paid_out))
+    parts: dict[str, int] = {}
+    for charge, refund in paid_out:
+        if refund.id not in standing:
+            part = _part(catalogue, plan, since, charge, refund, price.amount if price else 0)
+            parts[refund.id] = min(part, left - sum(parts.values()))
     known = (standing[each.id] for each in failed if each.id in standing)
     undone = [receipt for receipt in known if receipt.charged_tokens]
     given: Counter[str] = Counter()
@@ -73,12 +77,23 @@ def take_back(
     )
 
 
+def _left(plan: "Plan", running: str, before: Iterable["Receipt | None"]) -> int:
+    """All refunds together take no more of a period than its month."""
+    taken = (each.charged_tokens for each in before if each and each.period == running)
+    return max(0, plan.month - sum(taken))
+
+
 def _part(
-    catalogue: "Catalogue", plan: "Plan", since: datetime, charge: Charge, refund: Refund
+    catalogue: "Catalogue",
+    plan: "Plan",
+    since: datetime,
+    charge: Charge,
+    refund: Refund,
+    price: int,
 ) -> int:
     """Nothing for a charge of before what runs now, which is a year where a year was bought; nor of
     the plan that everybody has, nor of a metered one, where what goes beyond would be sold.
     """
     if plan == catalogue.lowest or plan.overage is not None or charge.created_at < since:
         return 0
-    return clawed_back(charge, refund, plan.month)
+    return clawed_back(charge, refund, price, plan.month)

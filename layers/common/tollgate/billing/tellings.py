@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tollgate.tenancy.records import Account
 
 _OVERDUE = frozenset({"past_due", "unpaid"})
-_AHEAD = timedelta(days=3)
-"""When Stripe sends `trial_will_end`, which wakes us."""
+_AHEAD = timedelta(days=3, hours=1)
+"""`trial_will_end` wakes us at three days, by Stripe's clock: ours may be behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def tellings(
     found = reading.entitlement
     lowest = catalogue.lowest.id
     if before.plan != lowest and found.plan_id == lowest:
-        yield _access_ended(before, catalogue)
+        yield access_ended(before, catalogue)
     elif found.plan_id != lowest:
         yield from _of_a_plan(before, found, catalogue, now)
         yield from _of_a_second_trial(reading, catalogue)
@@ -47,7 +47,8 @@ def tellings(
         yield Telling(texts.DISPUTE_OPENED, rfc3339(newest), {})
 
 
-def _access_ended(before: "Account", catalogue: "Catalogue") -> Telling:
+def access_ended(before: "Account", catalogue: "Catalogue") -> Telling:
+    """The same fact whether Stripe has said so or a deadline has passed."""
     known = catalogue.plans.get(before.plan)
     name = known.name if known else before.plan
     return Telling(texts.ACCESS_ENDED, _fact(before, before.current_period_end), {"plan": name})
@@ -66,7 +67,7 @@ def _of_a_plan(
             owed = before.grace_until or before.current_period_end
             yield Telling(texts.RECOVERED, _fact(before, owed), plan)
     elif found.status == "trialing" and not found.cancel_at_period_end:
-        price, end = _price(catalogue, found.price_key), found.current_period_end
+        price, end = catalogue.price(found.price_key), found.current_period_end
         if price is not None and end is not None and end - now <= _AHEAD:
             data = plan | {"ends_at": words.day(end), "amount": _cost(price)}
             yield Telling(texts.TRIAL_ENDING, _fact(found, end), data)
@@ -75,7 +76,7 @@ def _of_a_plan(
 def _of_a_second_trial(reading: "Reading", catalogue: "Catalogue") -> Iterator[Telling]:
     """From what Stripe says and not from what we did there, which a crash forgets."""
     found = reading.entitlement
-    price = _price(catalogue, found.price_key)
+    price = catalogue.price(found.price_key)
     if found.subscription_id in reading.second_trials and price is not None:
         data = {"plan": catalogue.plans[found.plan_id].name, "amount": _cost(price)}
         yield Telling(texts.TRIAL_REFUSED, found.subscription_id, data)
@@ -83,11 +84,6 @@ def _of_a_second_trial(reading: "Reading", catalogue: "Catalogue") -> Iterator[T
 
 def _fact(of: "Account | Entitlement", about: datetime | None) -> str:
     return f"{of.subscription_id}#{rfc3339(about) if about else ''}"
-
-
-def _price(catalogue: "Catalogue", key: str | None) -> "Price | None":
-    prices = (price for plan in catalogue.plans.values() for price in plan.prices)
-    return next((price for price in prices if price.key == key), None)
 
 
 def _cost(price: "Price") -> str:

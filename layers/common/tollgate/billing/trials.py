@@ -1,6 +1,6 @@
-"""One trial for an account, an e-mail address and a card, whoever asks for another.
+"""One trial for an account, an e-mail address and a payment method, whoever asks for another.
 
-The card is known only after the checkout, so that what is refused is running already.
+The method is known only after the checkout, so that what is refused is running already.
 """
 
 import unicodedata
@@ -57,8 +57,8 @@ def by_email(address: str) -> keys.Key:
 def _keys(account: "Account", subscription: Subscription) -> Iterator[keys.Key]:
     yield keys.trial("account", account.id)
     yield by_email(account.email)
-    if subscription.card is not None:
-        yield keys.trial("card", subscription.card)
+    if subscription.method is not None:
+        yield keys.trial(subscription.method.kind, subscription.method.fingerprint)
 
 
 def _may_claim(account: "Account", key: keys.Key) -> bool:

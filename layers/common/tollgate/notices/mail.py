@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 _NEVER = frozenset({"BadRequestException", "MessageRejected"})
 """What is wrong with this one e-mail. All else is wrong with the service, or with how it is set up,
 and ends one day."""
+_NOT_SET_UP = "not verified"
+"""Of a sender's address, or anybody's while SES is in its sandbox, which has no code of its own."""
 
 
 class MailRefused(Exception):
@@ -38,8 +40,9 @@ class Mail:
                 Content={"Simple": content},
             )
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            raise (MailRefused if code in _NEVER else Unavailable)(code) from error
+            said = error.response["Error"]
+            never = said["Code"] in _NEVER and _NOT_SET_UP not in said.get("Message", "")
+            raise (MailRefused if never else Unavailable)(said["Code"]) from error
         except BotoCoreError as error:
             raise Unavailable(type(error).__name__) from error
 

@@ -92,11 +92,19 @@ Action = Callable[[str], dict[str, Any]]
 """One part of a transaction; it is given the table's name."""
 
 
-def put(item: Item, *, if_absent: bool = False) -> Action:
+def put(item: Item, *, if_absent: bool = False, or_same: str | None = None) -> Action:
+    """`or_same`: what stands there is replaced where it has the item's own value of this."""
+
     def action(table: str) -> dict[str, Any]:
         arguments: dict[str, Any] = {"TableName": table, "Item": dict(item)}
         if if_absent:
             arguments |= _IF_ABSENT
+        if if_absent and or_same is not None:
+            arguments |= {
+                "ConditionExpression": f"{_IF_ABSENT['ConditionExpression']} OR #same = :same",
+                "ExpressionAttributeNames": {"#pk": "pk", "#same": or_same},
+                "ExpressionAttributeValues": {":same": item[or_same]},
+            }
         return {"Put": arguments}
 
     return action

@@ -93,7 +93,7 @@ def checkout(account_id: str) -> Key:
 
 
 def trial(kind: str, value: str) -> Key:
-    """Who has had a trial, by account, e-mail address or card."""
+    """Who has had a trial, by account, e-mail address or payment method."""
     return Key(f"TRIAL#{kind}#{value}", "TRIAL")
 
 

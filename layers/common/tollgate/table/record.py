@@ -14,6 +14,9 @@ from pynamodb.models import Model
 from tollgate.table.client import Item
 from tollgate.table.keys import Key
 
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
+"""What an item raises that is not what its key says."""
+
 
 class Record(Model):
     """A plain item: its key, and when it may be forgotten (epoch seconds; deletion itself comes

@@ -24,6 +24,7 @@ _SENTENCES = {
     MINUTE: "There were too many requests in the last minute.",
     CONCURRENT: "The plan's open streams are all in use.",
 }
+_ON_HOLD = "Most often a payment is disputed: the account opens again once that is settled."
 
 
 def rate_limit_headers(gate: Gate, per_minute: int | None, now: datetime) -> dict[str, str]:
@@ -54,7 +55,7 @@ def refused(error: Refused, per_minute: int | None, now: datetime, upgrade_url: 
     headers = rate_limit_headers(error.gate, per_minute, now)
     refusal = error.refusal
     if refusal.scope == SUSPENDED:
-        return Problem(403, "account_suspended", "Write to us to find out more.", headers=headers)
+        return Problem(403, "account_suspended", _ON_HOLD, headers=headers)
     headers["retry-after"] = str(refusal.retry_after)
     extensions: dict[str, object] = {"scope": refusal.scope, "limit": refusal.limit}
     if refusal.scope in {DAY, MONTH} and refusal.resets_at is not None:
