@@ -66,6 +66,7 @@ class _Fault(msgspec.Struct):
 
     status: int
     code: str
+    message: str = "as told"
 
 
 class _Faults(msgspec.Struct):
@@ -109,11 +110,11 @@ class Mailbox:
     async def accept(self, request: Request) -> Response:
         if self.faults:
             fault = self.faults.pop(0)
-            return _refusal(fault.status, fault.code)
+            return _refusal(fault.status, fault.code, fault.message)
         try:
             email = msgspec.json.decode(await request.body(), type=_Email)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return _refusal(400, "BadRequestException")
+            return _refusal(400, "BadRequestException", "no e-mail")
         content = email.Content.Simple
         message = {
             "at": rfc3339(self.clock()),
@@ -128,8 +129,8 @@ class Mailbox:
         return JSONResponse({"MessageId": f"local-{self.file.stat().st_size}"})
 
 
-def _refusal(status: int, code: str) -> Response:
-    return JSONResponse({"message": "as told"}, status, {"x-amzn-errortype": code})
+def _refusal(status: int, code: str, message: str) -> Response:
+    return JSONResponse({"message": message}, status, {"x-amzn-errortype": code})
 
 
 _PAGES = jinja2.Environment(

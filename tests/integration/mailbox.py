@@ -31,9 +31,9 @@ class RunningMailbox:
     def messages(self) -> list[dict[str, Any]]:
         return self._mailbox.messages()
 
-    def fail(self, *codes: str, status: int = 400) -> None:
+    def fail(self, *codes: str, status: int = 400, message: str = "as told") -> None:
         """The next answers, in SES's own codes."""
-        faults = [{"status": status, "code": code} for code in codes]
+        faults = [{"status": status, "code": code, "message": message} for code in codes]
         httpx2.post(f"{self.address}/faults", json={"faults": faults}).raise_for_status()
 
     def mail(self) -> Mail:

@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from tollgate.billing.entitlement import (
-    DUPLICATE,
-    UNKNOWN_PRICE,
-    Entitlement,
-    Invoice,
-    Item,
-    Policy,
-    Subscription,
-    entitlement,
-)
+from tollgate.billing.entitlement import DUPLICATE, UNKNOWN_PRICE, Entitlement, Policy, entitlement
+from tollgate.billing.subscription import Invoice, Item, Subscription
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 START = datetime(2026, 11, 10, tzinfo=UTC)
@@ -174,7 +166,7 @@ def test_no_grace_is_counted_from_a_draft() -> None:  # S16
 
 
 def test_an_upgrade_that_is_not_paid_leaves_the_old_plan_as_long_as_it_is_paid() -> None:  # S17
-    change = Invoice("open", "subscription_update", NOW, credits=True)
+    change = Invoice("open", "subscription_update", NOW, is_change=True)
     team = subscription("past_due", items=(item("team_monthly"),), owed=change, replaced=item())
     found = decide(team, old="team")
     assert (found.plan_id, found.price_key, found.until) == ("pro", "pro_monthly", END)
@@ -191,7 +183,7 @@ def test_an_upgrade_on_top_of_an_unpaid_renewal_gains_neither_plan_nor_time() ->
 
 
 def test_an_unpaid_upgrade_on_the_first_paid_day_is_no_failed_trial() -> None:  # S17, S12
-    change = Invoice("open", "subscription_update", NOW, credits=True)
+    change = Invoice("open", "subscription_update", NOW, is_change=True)
     team = subscription("past_due", owed=change, replaced=item(), trial_end=NOW - DAY / 2)
     assert decide(team).plan_id == "pro"
     assert decide(replace(team, owed=owed(NOW))).plan_id == "free"

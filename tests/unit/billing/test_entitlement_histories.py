@@ -19,14 +19,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tollgate.billing.entitlement import (
-    DUPLICATE,
-    Invoice,
-    Item,
-    Policy,
-    Subscription,
-    entitlement,
-)
+from tollgate.billing.entitlement import DUPLICATE, Policy, entitlement
+from tollgate.billing.subscription import Invoice, Item, Subscription
 
 DAY = timedelta(days=1)
 PERIOD, TRIAL, GRACE, DUNNING = 12 * DAY, 6 * DAY, 7 * DAY, 10 * DAY
@@ -50,7 +44,7 @@ class Bill:
     replaces: Item | None = None
 
     def shown(self) -> Invoice:
-        return Invoice(self.status, self.reason, self.created_at, credits=bool(self.replaces))
+        return Invoice(self.status, self.reason, self.created_at, is_change=bool(self.replaces))
 
 
 @dataclass

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.billing.test_entitlement import END, NOW, POLICY, START
-from tollgate.billing.entitlement import Invoice, Item, Subscription, entitlement
+from tollgate.billing.entitlement import entitlement
+from tollgate.billing.subscription import Invoice, Item, Subscription
 
 DAY = timedelta(days=1)
 

@@ -5,15 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tollgate.billing.entitlement import (
-    Entitlement,
-    Invoice,
-    Item,
-    Policy,
-    Subscription,
-    entitlement,
-)
+from tollgate.billing.entitlement import Entitlement, Policy, entitlement
 from tollgate.billing.metering import Mending, mending
+from tollgate.billing.subscription import Invoice, Item, Subscription
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 START = datetime(2026, 11, 20, tzinfo=UTC)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tollgate.billing.checkout import BillingUnavailable
-from tollgate.billing.entitlement import Subscription
+from tollgate.billing.subscription import Subscription
 
 _OPENED = frozenset({"needs_response", "under_review"})
 """Money was taken. An inquiry (`warning_…`) takes none, and changes nothing here."""

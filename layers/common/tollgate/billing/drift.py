@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tollgate.billing import projection
-from tollgate.billing.entitlement import Subscription
 from tollgate.billing.reading import reduced, unmetered
+from tollgate.billing.subscription import Subscription
 from tollgate.quota.limits import changed
 from tollgate.table import keys
 from tollgate.table.client import Item, Table

@@ -8,83 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from tollgate.billing.subscription import Item, Subscription
+
 DUPLICATE = "duplicate_subscription"
 UNKNOWN_PRICE = "unknown_price"
 
-_LIVE = frozenset({"active", "trialing", "past_due", "unpaid", "paused"})
-_OVERDUE = frozenset({"past_due", "unpaid"})
 _FIRST_CHARGE = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """`price_key` is our key of the price: None or a foreign one where it is no plan of ours."""
-
-    price_key: str | None
-    period_start: datetime
-    period_end: datetime
-    id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Invoice:
-    """`due_at` is set only where the customer pays by hand; `reason` is Stripe's billing reason.
-
-    `credits` some unused time of another price: it charges for a change within a period.
-    """
-
-    status: str
-    reason: str
-    created_at: datetime
-    due_at: datetime | None = None
-    credits: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A card, or an account at a bank: its `fingerprint` is the same whoever pays with it."""
-
-    kind: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One subscription in Stripe's words, without Stripe's types. All times are aware.
-
-    `invoice` is the newest, `owed` the oldest that is not paid: Stripe bills on who does not pay.
-    Of an active one it is set only where some debt was written off. `replaced` is what stood before
-    a change that is not paid, and until when. `method` pays, by default.
-    """
-
-    id: str
-    status: str
-    items: tuple[Item, ...]
-    created_at: datetime
-    anchor_at: datetime
-    cancel_at_period_end: bool = False
-    cancel_at: datetime | None = None
-    trial_end: datetime | None = None
-    paused_collection: str | None = None
-    invoice: Invoice | None = None
-    owed: Invoice | None = None
-    replaced: Item | None = None
-    method: Method | None = None
-
-    @property
-    def is_overdue(self) -> bool:
-        if self.status == "active":
-            return self.owed is not None and self.paused_collection is None
-        return self.status in _OVERDUE
-
-    @property
-    def is_ending(self) -> bool:
-        return self.cancel_at_period_end or self.cancel_at is not None
-
-    @property
-    def is_live(self) -> bool:
-        """It can be paid, resumed or cancelled still: a second one beside it would be a mistake."""
-        return self.status in _LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +189,7 @@ def _paid_until(subscription: Subscription, item: Item | None) -> datetime:
 def _never_paid(subscription: Subscription) -> bool:
     """What is owed is the very first charge, of the beginning or of the trial's end: no grace."""
     trial_end, owed = subscription.trial_end, subscription.owed or subscription.invoice
-    if owed is None or owed.credits:
+    if owed is None or owed.is_change:
         return False
     if owed.reason == "subscription_create":
         return owed.due_at is None
@@ -270,7 +199,7 @@ def _never_paid(subscription: Subscription) -> bool:
 def _deadline(subscription: Subscription, item: Item | None, policy: Policy) -> datetime:
     """Where only a change is owed, what stood before it is paid to its period's end."""
     grace = _owed_since(subscription, item) + policy.grace
-    owes_change_alone = subscription.owed is not None and subscription.owed.credits
+    owes_change_alone = subscription.owed is not None and subscription.owed.is_change
     return max(grace, item.period_end) if item and owes_change_alone else grace
 
 

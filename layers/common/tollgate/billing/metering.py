@@ -5,7 +5,8 @@ plan there: our checkout, Stripe's portal, or a person in its dashboard.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tollgate.billing.entitlement import Entitlement, Policy, Subscription
+from tollgate.billing.entitlement import Entitlement, Policy
+from tollgate.billing.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)

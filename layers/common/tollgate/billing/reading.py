@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from tollgate.billing.charges import CONTESTABLE, Charge, Contested, revoked
 from tollgate.billing.checkout import BillingUnavailable, Refused
-from tollgate.billing.entitlement import DUPLICATE, Entitlement, Policy, Subscription, entitlement
+from tollgate.billing.entitlement import DUPLICATE, Entitlement, Policy, entitlement
 from tollgate.billing.metering import Mending, mending
+from tollgate.billing.subscription import Subscription
 from tollgate.billing.trials import read_trials
 from tollgate.logs import raise_alarm
 from tollgate.table.keys import Key

@@ -11,7 +11,7 @@ from tollgate.billing import projection, records
 from tollgate.billing.apply_subscription import Billing, sync_account
 from tollgate.billing.checkout import Checkout, CheckoutSession, InProgress
 from tollgate.billing.checkout_turn import Opened, Turn, take_turn
-from tollgate.billing.entitlement import Subscription
+from tollgate.billing.subscription import Subscription
 from tollgate.billing.trials import by_email
 from tollgate.table import keys
 from tollgate.table.client import Cancelled, Unavailable, Update, put, update
@@ -95,7 +95,7 @@ def _only_page(billing: Billing, turn: Turn, price_key: str, base: str) -> Check
 
 
 def _trial_days(billing: Billing, account: "Account", subscriptions: Iterable[Subscription]) -> int:
-    """None for an account or an address that had its trial; a card is known only afterwards."""
+    """No trial for an account or an address that had one; a card is known only afterwards."""
     if account.had_trial or any(each.trial_end is not None for each in subscriptions):
         return 0
     claimed = billing.table.get(by_email(account.email)) is not None

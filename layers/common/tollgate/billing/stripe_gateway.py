@@ -24,7 +24,6 @@ from tollgate.billing.checkout import (
     Refused,
 )
 from tollgate.billing.checkout_wire import checkout_session, session_params
-from tollgate.billing.entitlement import Subscription
 from tollgate.billing.stripe_listing import (
     PAGE,
     Customer,
@@ -36,6 +35,7 @@ from tollgate.billing.stripe_listing import (
     subscribed_page,
     subscriptions_of,
 )
+from tollgate.billing.subscription import Subscription
 from tollgate.logs import logger, raise_alarm
 
 if TYPE_CHECKING:

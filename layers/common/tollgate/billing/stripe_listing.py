@@ -10,7 +10,6 @@ import msgspec
 
 from tollgate.billing.charges import Contested, Dispute, Refund
 from tollgate.billing.debts import owed
-from tollgate.billing.entitlement import Item, Subscription
 from tollgate.billing.stripe_wire import (
     ChargeWire,
     DisputeWire,
@@ -20,6 +19,7 @@ from tollgate.billing.stripe_wire import (
     SubscriptionWire,
     item_before,
 )
+from tollgate.billing.subscription import Item, Subscription
 
 if TYPE_CHECKING:
     import stripe

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from tollgate.billing.charges import Charge, Dispute, Refund
-from tollgate.billing.entitlement import Invoice, Item, Method, Subscription
+from tollgate.billing.subscription import Invoice, Item, Method, Subscription
 
 _AT_ONCE_SECONDS = 60
 
@@ -80,8 +80,8 @@ class InvoiceWire(msgspec.Struct):
         """The unused time of the price that a change replaced: Stripe lists it first."""
         if self.billing_reason != "subscription_update" or self.lines is None:
             return None
-        credits = (line for line in self.lines.data if line.amount < 0 and line.price_id)
-        return next(credits, None)
+        unused = (line for line in self.lines.data if line.amount < 0 and line.price_id)
+        return next(unused, None)
 
     @property
     def is_open(self) -> bool:
@@ -106,7 +106,7 @@ class InvoiceWire(msgspec.Struct):
             reason=self.billing_reason or "",
             created_at=_instant(self.created),
             due_at=_instant_or_none(self.due_date),
-            credits=self.credit is not None,
+            is_change=self.credit is not None,
         )
 
 

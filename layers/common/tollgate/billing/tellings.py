@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tollgate.billing.charges import is_on_hold
+from tollgate.billing.subscription import OVERDUE
 from tollgate.notices import texts, words
 from tollgate.quota.periods import rfc3339
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tollgate.catalogue import Catalogue, Price
     from tollgate.tenancy.records import Account
 
-_OVERDUE = frozenset({"past_due", "unpaid"})
 _AHEAD = timedelta(days=3, hours=1)
 """`trial_will_end` wakes us at three days, by Stripe's clock: ours may be behind it."""
 
@@ -62,7 +62,7 @@ def _of_a_plan(
         if found.grace_until != before.grace_until:
             data = plan | {"grace_until": words.day(found.until)}
             yield Telling(texts.PAYMENT_FAILED, _fact(found, found.grace_until), data)
-    elif found.status == "active" and before.subscription_status in _OVERDUE:
+    elif found.status == "active" and before.subscription_status in OVERDUE:
         if found.subscription_id == before.subscription_id:
             owed = before.grace_until or before.current_period_end
             yield Telling(texts.RECOVERED, _fact(before, owed), plan)

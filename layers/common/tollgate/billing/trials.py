@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tollgate.billing import records
-from tollgate.billing.entitlement import Subscription
+from tollgate.billing.subscription import Subscription
 from tollgate.table import keys
 from tollgate.table.client import Table
 

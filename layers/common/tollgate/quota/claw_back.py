@@ -16,6 +16,8 @@ from tollgate.table.client import Action, Table, Update, put, update
 from tollgate.tenancy.gate import milliseconds, number
 
 REFUNDED, RETURNED = "refunded", "returned"
+REFUNDS = "refund_"
+"""How the receipts of refunds begin; no generation's id does."""
 
 
 def decided(
@@ -131,7 +133,7 @@ def _beside_history(account_id: str, period: str, tokens: int) -> Action:
 
 
 def _name(refund_id: str) -> str:
-    return f"refund_{refund_id}"
+    return REFUNDS + refund_id
 
 
 def _key(account_id: str, refund_id: str) -> keys.Key:

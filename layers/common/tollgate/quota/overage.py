@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tollgate.quota.claw_back import REFUNDS
 from tollgate.quota.gate import Gate
 from tollgate.quota.records import ClosedPeriod, Receipt
 from tollgate.quota.settlement import follow
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 _TRIES = 5
 _NOTE = 0
-_REFUNDS = "refund_"
-"""How the receipts of refunds begin; no generation's id does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def _counted(table: Table, receipt: Receipt, now: datetime) -> int:
 
 def _refunds(table: Table, receipt: Receipt) -> dict[str, int]:
     """What they count for in the receipt's period."""
-    key = keys.receipt(receipt.account_id, _REFUNDS)
+    key = keys.receipt(receipt.account_id, REFUNDS)
     found: dict[str, int] = {}
     start: Item | None = None
     while True:
