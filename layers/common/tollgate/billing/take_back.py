@@ -3,7 +3,7 @@ transaction.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,8 +16,10 @@ from tollgate.table.client import Action
 
 if TYPE_CHECKING:
     from tollgate.billing.apply_subscription import Billing
+    from tollgate.billing.entitlement import Entitlement
     from tollgate.billing.reading import Reading
     from tollgate.catalogue import Catalogue, Plan
+    from tollgate.quota.periods import Period
     from tollgate.quota.records import Receipt
     from tollgate.tenancy.gate import Limits
 
@@ -41,20 +43,12 @@ def take_back(
 
     A period is counted once in a write, whatever is taken from it and given back to it.
     """
-    charges, bought_at = reading.charges or (), reading.entitlement.current_period_start
+    charges, catalogue = reading.charges or (), billing.catalogue
     paid_out, failed = list(refunds(charges)), list(returned(charges))
     ids = [refund.id for refund in (*(refund for _, refund in paid_out), *failed)]
     standing = quota.decided(billing.table, account_id, ids, now)
-    catalogue = billing.catalogue
     plan, running = catalogue.plans[limits.plan], period(Anchor.parse(limits.anchor), now)
-    since = min(running.start, bought_at or running.start)
-    price = catalogue.price(reading.entitlement.price_key)
-    left = _left(plan, running.name, (standing.get(refund.id) for _, refund in paid_out))
-    parts: dict[str, int] = {}
-    for charge, refund in paid_out:
-        if refund.id not in standing:
-            part = _part(catalogue, plan, since, charge, refund, price.amount if price else 0)
-            parts[refund.id] = min(part, left - sum(parts.values()))
+    parts = _parts(catalogue, plan, running, reading.entitlement, paid_out, standing)
     known = (standing[each.id] for each in failed if each.id in standing)
     undone = [receipt for receipt in known if receipt.charged_tokens]
     given: Counter[str] = Counter()
@@ -77,23 +71,30 @@ def take_back(
     )
 
 
-def _left(plan: "Plan", running: str, before: Iterable["Receipt | None"]) -> int:
-    """All refunds together take no more of a period than its month."""
-    taken = (each.charged_tokens for each in before if each and each.period == running)
-    return max(0, plan.month - sum(taken))
-
-
-def _part(
+def _parts(
     catalogue: "Catalogue",
     plan: "Plan",
-    since: datetime,
-    charge: Charge,
-    refund: Refund,
-    price: int,
-) -> int:
-    """Nothing for a charge of before what runs now, which is a year where a year was bought; nor of
+    running: "Period",
+    found: "Entitlement",
+    paid_out: Sequence[tuple[Charge, Refund]],
+    standing: Mapping[str, "Receipt"],
+) -> dict[str, int]:
+    """By refund, of those that nothing was decided about: all of them together, and those before,
+    take no more of a period than its month.
+
+    Nothing for a charge of before what runs now, which is a year where a year was bought; nor of
     the plan that everybody has, nor of a metered one, where what goes beyond would be sold.
     """
-    if plan == catalogue.lowest or plan.overage is not None or charge.created_at < since:
-        return 0
-    return clawed_back(charge, refund, price, plan.month)
+    price = catalogue.price(found.price_key)
+    since = min(running.start, found.current_period_start or running.start)
+    takes_nothing = plan == catalogue.lowest or plan.overage is not None
+    before = (standing[each.id] for _, each in paid_out if each.id in standing)
+    left = plan.month - sum(each.charged_tokens for each in before if each.period == running.name)
+    parts: dict[str, int] = {}
+    for charge, refund in paid_out:
+        if refund.id in standing:
+            continue
+        is_spared = takes_nothing or charge.created_at < since
+        share = clawed_back(charge, refund, price.amount if price else 0, plan.month)
+        parts[refund.id] = 0 if is_spared else min(share, max(0, left) - sum(parts.values()))
+    return parts
