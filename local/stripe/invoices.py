@@ -52,6 +52,8 @@ def pay(books: Books, invoice: Json) -> Json:
         raise cards.declined()
     if subscription["pending_update"] and invoice["billing_reason"] == "subscription_update":
         changes.apply_pending(books, subscription)
+    elif subscription["status"] == "incomplete":
+        books.save(subscription | {"status": "active"}, "customer.subscription.updated")
     elif subscription["latest_invoice"] == invoice["id"]:
         _restore(books, subscription)
     return invoice

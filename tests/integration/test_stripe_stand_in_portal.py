@@ -39,7 +39,7 @@ def test_who_owes_a_renewal_reads_no_date_of_the_next_until_it_is_paid(laptop: L
     assert "Payment is owed" not in page
 
 
-def test_a_first_payment_that_is_not_confirmed_is_owed(laptop: Laptop) -> None:
+def test_a_first_payment_that_is_not_confirmed_is_owed_and_can_be_paid(laptop: Laptop) -> None:
     customer = laptop.customer()
     checkout = str(laptop.checkout(customer).url)
     laptop.http.post(checkout, data={"card": CHALLENGED})
@@ -48,3 +48,9 @@ def test_a_first_payment_that_is_not_confirmed_is_owed(laptop: Laptop) -> None:
     page = laptop.http.get(portal).text
     assert "Payment is owed: $19.00" in page
     assert "It renews on" not in page
+    assert "Pay it" not in page  # no card is on file
+
+    laptop.http.post(portal, data={"action": "card", "card": PAYS})
+    [owed] = laptop.client.v1.invoices.list({"customer": customer}).data
+    laptop.http.post(portal, data={"action": "pay", "invoice": str(owed.id)})
+    assert "$19.00 a month\n    · active" in laptop.http.get(portal).text

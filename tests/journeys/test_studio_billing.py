@@ -129,6 +129,12 @@ def test_a_plan_is_changed_and_an_invoice_found_in_the_portal(studio: Studio) ->
     studio.choose("Change the plan")
     banner = studio.page.get_by_role("banner")
     expect(banner).to_contain_text("Team", timeout=PATIENCE)
+    expect(studio.page.get_by_text("10M left")).to_be_visible()
+    studio.plans()
+    expect(studio.dialog).to_contain_text("From a plan that bills by usage, cancel first")
+    expect(studio.dialog.get_by_role("button", name="Change to")).to_have_count(0)
+    expect(studio.dialog.get_by_role("button", name="Cancel", exact=True)).to_be_visible()
+    studio.dialog.get_by_role("button", name="Close").click()
 
     studio.portal()
     invoices = studio.page.get_by_role("table")
@@ -146,14 +152,23 @@ def test_a_failed_payment_is_told_with_its_date_until_it_is_made_good(studio: St
     says(studio, "Pro goes on until")
     expect(studio.page.get_by_role("banner")).to_contain_text("Pro")
 
+    studio.subscription.get_by_role("button", name="Pay now").click()
+    studio.choose("Cancel at the end of the period")
+    says(studio, "It is cancelled as well")
+    studio.subscription.get_by_role("button", name="Keep it").click()
+    studio.choose("Keep the subscription")
+    expect(studio.subscription).not_to_contain_text("cancelled", timeout=PATIENCE)
+
     studio.pass_days(7)
     studio.reopen()
     says(studio, "Your plan has lapsed.")
     expect(studio.page.get_by_role("banner")).to_contain_text("Free")
 
     studio.subscription.get_by_role("button", name="Pay now").click()
-    studio.page.get_by_role("button", name="4242").first.click(timeout=PATIENCE)
-    studio.choose("Pay it")
+    expect(studio.page.get_by_text("Payment is owed: $19.00")).to_be_in_viewport(timeout=PATIENCE)
+    studio.page.get_by_role("button", name="4242 4242").click()
+    expect(studio.page.get_by_role("status")).to_contain_text("The card is changed")
+    studio.choose("Pay it with Visa •••• 4242")
     expect(studio.subscription).to_be_hidden(timeout=PATIENCE)
     expect(studio.page.get_by_role("banner")).to_contain_text("Pro")
 
@@ -199,7 +214,7 @@ def test_a_bank_that_asks_its_customer_first_is_answered_no_and_then_yes(studio:
     told = studio.page.get_by_role("alert")
     expect(told).to_contain_text("unable to authenticate", timeout=PATIENCE)
     studio.page.get_by_role("link", name="Back without buying").click()
-    says(studio, "Your first payment is not confirmed yet.")
+    says(studio, "Your first payment was not confirmed. Nothing was charged.")
     expect(studio.page.get_by_role("banner")).to_contain_text("Free")
 
     studio.subscription.get_by_role("button", name="Pay another way").click()

@@ -4,6 +4,12 @@ const number = new Intl.NumberFormat();
 
 export const count = (value) => number.format(value);
 
+const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1, roundingMode: "trunc" });
+const LONG = 10_000_000;
+
+/** "10M" where the whole figure has no room on a phone; never more than there is. */
+export const brief = (value) => (value < LONG ? count(value) : short.format(value));
+
 export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
 
 /** `amount` in minor units: 1900 is $19. */

@@ -42,7 +42,7 @@ const monthly = ({ limit, remaining, resets_at: resetsAt }, lift) => ({
 });
 
 const ON_HOLD =
-  "Nothing is written meanwhile. Most often a payment of yours is disputed at your bank: the account opens again once that is settled. If that is not so, write to us. Your text and your drafts are kept.";
+  "Nothing is written meanwhile. Most often a payment of yours is disputed at your bank: the account opens again once that is settled. If you know of none, ask those who run this service. Your text and your drafts are kept.";
 
 const capped = ({ resets_at: resetsAt }) =>
   `The service has spent what it may spend in a day. It writes again ${moment(resetsAt)}. Nothing was charged, and your text is kept.`;

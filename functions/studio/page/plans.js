@@ -9,6 +9,10 @@ const BUYABLE = new Set(["none", "canceled", "incomplete", "incomplete_expired"]
 const FIRST = "tollgate.first"; // set while this tab pays for the person's first subscription
 const PORTAL = "tollgate.portal"; // set while this tab is at Stripe's portal
 
+const CHANGES = "Change or cancel at any time.";
+const CHANGES_DOWN = // Stripe's portal changes no subscription that has a metered price
+  "Cancel at any time. From a plan that bills by usage, cancel first: choose another when it has ended.";
+
 let plans = [];
 let interval = "month";
 
@@ -29,12 +33,21 @@ export function planCards(action, shown = plans) {
 
 export function offerPlans(me) {
   const body = [planCards((plan, price) => upgradeButton(me, plan, price))];
-  showDialog({ title: "Plans", message: "Change or cancel at any time.", body, wide: true });
+  const down = isSubscribed(me) && plans.some((plan) => !isFree(plan) && isLower(plan, me));
+  showDialog({ title: "Plans", message: down ? CHANGES_DOWN : CHANGES, body, wide: true });
 }
 
 export const lowestPlan = () => plans[0]?.id;
 
-export const higherPlans = (me) => plans.slice(plans.findIndex((plan) => plan.id === me.plan.id) + 1);
+const place = (id) => plans.findIndex((plan) => plan.id === id);
+
+const isLower = (plan, me) => place(plan.id) < place(me.plan.id);
+
+const isFree = (plan) => plan.prices.length === 0;
+
+const isSubscribed = (me) => !BUYABLE.has(me.subscription.status);
+
+export const higherPlans = (me) => plans.slice(place(me.plan.id) + 1);
 
 /** The plans above the present one, below the sentence that says why they are shown. */
 export function offerHigher(me, { title, message }) {
@@ -89,16 +102,23 @@ function upgradeButton(me, plan, price) {
   if (plan.id === me.plan.id) {
     return h("button", { type: "button", className: "wide", disabled: true }, icon("check"), "Your plan");
   }
-  const subscribed = !BUYABLE.has(me.subscription.status);
-  if (!price && !subscribed) return null;
-  const label = subscribed ? `Change to ${plan.name}` : `Upgrade to ${plan.name}`;
-  const button = h("button", { type: "button", className: "wide primary" }, label);
+  const subscribed = isSubscribed(me);
+  if (subscribed ? isFree(plan) && me.subscription.cancel_at_period_end : !price) return null;
+  const label = subscribed ? wayTo(plan, me) : `Upgrade to ${plan.name}`;
+  const className = isLower(plan, me) ? "wide" : "wide primary";
+  const button = h("button", { type: "button", className }, label);
   button.onclick = async () => {
     button.disabled = true;
     await (subscribed ? openPortal() : checkOut(me, price.key));
     button.disabled = false;
   };
   return button;
+}
+
+/** What Stripe's portal can do for who is subscribed: a lower plan may have to wait for the end. */
+function wayTo(plan, me) {
+  if (isFree(plan)) return "Cancel";
+  return isLower(plan, me) ? "Go to billing" : `Change to ${plan.name}`;
 }
 
 function card(plan, action) {

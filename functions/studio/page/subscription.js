@@ -12,16 +12,17 @@ export function showSubscription(me) {
   const stated = states[status]?.(me, dates) ?? null;
   $("subscription").hidden = stated === null;
   if (stated === null) return;
-  const { mood, title, text, action, onclick } = stated;
-  const button = h("button", { type: "button", className: "small", onclick }, action);
+  const { mood, title, text, action, second, onclick } = stated;
+  const button = (label) => h("button", { type: "button", className: "small", onclick }, label);
+  const buttons = h("span", { className: "ways" }, button(action), second ? button(second) : null);
   $("subscription").dataset.mood = mood;
-  $("subscription").replaceChildren(h("p", {}, h("strong", {}, title), ` ${text}`), button);
+  $("subscription").replaceChildren(h("p", {}, h("strong", {}, title), ` ${text}`), buttons);
 }
 
 const states = {
   trialing: (me, dates) => ending(me, dates) ?? onTrial(me, dates),
-  active: (me, dates) => (me.plan.id === lowestPlan() ? unconfirmed(openPortal) : ending(me, dates)),
-  incomplete: (me) => unconfirmed(() => offerPlans(me)),
+  active: (me, dates) => running(me, dates),
+  incomplete: (me) => unconfirmed(me),
   past_due: (me, dates) => owing(me, dates),
   unpaid: (me, dates) => owing(me, dates),
   paused: (me) => ({
@@ -34,13 +35,27 @@ const states = {
   canceled: (me, dates) => ended(me, dates),
 };
 
-/** A bank debit is under way for days, and a card's owner may have been asked and not have answered. */
-const unconfirmed = (onclick) => ({
+/** Stripe calls active what waits for its first bank debit, and what it has given up collecting. */
+function running(me, dates) {
+  if (dates.grace_until) return owing(me, dates);
+  return me.plan.id === lowestPlan() ? awaited() : ending(me, dates);
+}
+
+const awaited = () => ({
   mood: "warn",
   title: "Your first payment is not confirmed yet.",
   text: "A bank may take days. Your plan begins the moment it says yes.",
   action: "Pay another way",
-  onclick,
+  onclick: openPortal,
+});
+
+/** Its owner was asked and has not said yes; on a laptop also a bank debit under way. */
+const unconfirmed = (me) => ({
+  mood: "warn",
+  title: "Your first payment was not confirmed.",
+  text: "Nothing was charged. Pay again and your plan begins; only a bank debit takes its days.",
+  action: "Pay another way",
+  onclick: () => offerPlans(me),
 });
 
 function onTrial(me, { current_period_end: end }) {
@@ -64,25 +79,19 @@ function ending(me, { cancel_at_period_end: ends, current_period_end: end }) {
   };
 }
 
-function owing(me, { grace_until: until }) {
+/** Another card alone pays nothing at once: what is owed must be paid. */
+function owing(me, { grace_until: until, cancel_at_period_end: ends, current_period_end: end }) {
+  const ways = { mood: "bad", action: "Pay now", second: ends ? "Keep it" : null, onclick: openPortal };
+  const cancelled = ends ? ` It is cancelled as well, and ends on ${date(end)} even if you pay.` : "";
   if (me.plan.id === lowestPlan()) {
-    return {
-      mood: "bad",
-      title: "Your plan has lapsed.",
-      text: `A payment is still missing, so you are on ${me.plan.name}. Pay it and your plan is back at once.`,
-      action: "Pay now",
-      onclick: openPortal,
-    };
+    const text = `A payment is still missing, so you are on ${me.plan.name}. Pay it and your plan is back at once.`;
+    return { ...ways, title: "Your plan has lapsed.", text: text + cancelled };
   }
-  return {
-    mood: "bad",
-    title: "Your last payment failed.",
-    text: until
-      ? `${me.plan.name} goes on until ${date(until)}. Update your card to keep it.`
-      : "Update your card to keep your plan.",
-    action: "Update the card",
-    onclick: openPortal,
-  };
+  const last = ends && end < until ? end : until;
+  const text = last
+    ? `${me.plan.name} goes on until ${date(last)}. Pay it by then, or you are on ${planName(lowestPlan())}.`
+    : `Pay it, or ${me.plan.name} ends.`;
+  return { ...ways, title: "Your last payment failed.", text: text + cancelled };
 }
 
 /** Until the person has looked at the plans once: free is a plan as well. */

@@ -1,7 +1,7 @@
 // What is left of the day and of the month, and how many answers are open.
 
 import { $, h } from "./dom.js";
-import { count, soon } from "./format.js";
+import { brief, count, soon } from "./format.js";
 import { showMonth } from "./month.js";
 
 let usage = null;
@@ -48,7 +48,7 @@ function bar(title, unit) {
   const root = h("div", { className: "usage-bar" }, head, track, note);
   const update = ({ limit, remaining, resets_at: resetsAt }) => {
     track.hidden = limit === null;
-    figure.textContent = limit === null ? "Unlimited" : `${count(remaining)} left`;
+    figure.textContent = limit === null ? "Unlimited" : `${brief(remaining)} left`;
     note.replaceChildren();
     if (limit === null) return;
     note.append(h("span", {}, `of ${count(limit)} ${unit}s`), h("span", {}, `resets ${soon(resetsAt)}`));

@@ -39,26 +39,27 @@ TEXTS: Mapping[str, Text] = {
         (
             "The payment for your $plan plan did not go through. Most often a card has expired, "
             "or the bank has declined it or waits for you to confirm it.",
-            "You keep $plan until $grace_until, and the payment will be tried again by itself. "
-            "If it has not arrived by then, your account goes on with the free plan.",
-            "To pay at once or with another card, open your account and choose Billing and "
-            "invoices.",
+            "You keep $plan until $grace_until. If the payment has not arrived by then, your "
+            "account goes on with the free plan.",
+            "The card may be tried again before that, but do not count on it: open your account, "
+            "choose Billing and invoices, and pay the open invoice there, with another card if "
+            "need be.",
         ),
     ),
     ACCESS_ENDED: Text(
         "Your $plan plan has ended",
         (
             "Your $plan plan has ended, and your account goes on with the free plan. Your "
-            "conversations are all still there.",
-            "If a payment is open, paying it brings the plan back. Otherwise you can choose a plan "
-            "again whenever you like.",
+            "drafts are all still there.",
+            "To have a plan again, open your account and choose Plans. A payment that is still "
+            "open stands under Billing and invoices.",
         ),
     ),
     RECOVERED: Text(
         "Your payment for $plan has arrived",
         (
-            "Thank you: the payment for your $plan plan has arrived. The plan goes on, and there "
-            "is nothing left for you to do.",
+            "Thank you: the payment for your $plan plan has arrived. The plan is back in "
+            "order, and there is nothing left for you to do.",
         ),
     ),
     TRIAL_ENDING: Text(
