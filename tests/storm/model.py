@@ -23,7 +23,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Merchant:
-    """One customer's objects, and the prices that all of them were sold at."""
+    """One customer's objects from the newest on, and the prices that all of them were sold at."""
 
     subscriptions: Sequence[Json]
     invoices: Sequence[Json]
@@ -174,10 +174,12 @@ def _unpaid_at_first(subscription: Json, merchant: Merchant) -> bool:
 
 
 def _owed(subscription: Json, merchant: Merchant) -> list[Json]:
-    """From the oldest on. What is written off is owed until a period, or as much, is paid after."""
+    """From the oldest on: they are listed from the newest on, also those of one second. What is
+    written off is owed until a period, or as much, is paid after.
+    """
     mine = [
         each
-        for each in merchant.invoices
+        for each in reversed(merchant.invoices)
         if each["parent"]["subscription_details"]["subscription"] == subscription["id"]
     ]
     paid = [each for each in mine if each["status"] == "paid"]
