@@ -94,13 +94,13 @@ def a_refusal_comes_late(till: Till) -> None:
     """I4: the attempts of whoever has overtaken it stay counted, so no key is used again."""
     account, path = till.account(), "/v1/checkout/sessions"
     page = partial(start_checkout, till.beside, account, base="http://x", client_key=None)
-    overtaking = iter(["pro_yearly", "pro_monthly"])
+    first = iter([True])
 
     def overtaken(at: str) -> None:
-        if at == path and till.stripe.posted(path):
+        if at == path and till.stripe.posted(path) and next(first, False):
             till.stripe.faults.clear()
-            for price in overtaking:
-                page(price)
+            page("pro_yearly")
+            page("pro_monthly")
 
     till.stripe.faults[f"POST {path}"] = (400, "tax_address_missing")
     till.stripe.before_answer = overtaken
@@ -112,6 +112,23 @@ def a_refusal_comes_late(till: Till) -> None:
         holds=page("pro_monthly").checkout_session_id != ended,
         promise=f"I4: {ended} was opened again",
     )
+
+
+def two_accounts_try_with_one_card(till: Till) -> None:
+    """S11: at once. Whoever claims the card first keeps the trial."""
+    method = {"id": "pm_1", "type": "card", "card": {"fingerprint": "one"}}
+    ends = int((NOON + timedelta(days=7)).timestamp())
+    trials = []
+    for customer in ("cus_one", "cus_two"):
+        metadata = {"account_id": till.account()}
+        till.stripe.customers[customer] = {"id": customer, "metadata": metadata}
+        trial: dict[str, Any] = {"trial_end": ends, "default_payment_method": method}
+        trials.append(till.stripe.subscribe(customer, status="trialing", **trial))
+    other = Event("evt_2", "customer.subscription.created", "cus_two")
+    till.before_the_transaction(partial(apply_event, till.beside, other))
+    apply_event(till.billing, Event("evt_1", "customer.subscription.created", "cus_one"))
+    running = [each["status"] for each in trials].count("trialing")
+    expect(holds=running == 1, promise=f"S11: {running} trials with one card")
 
 
 def a_customer_changes_hands(till: Till) -> None:
@@ -172,6 +189,7 @@ OF_BILLING: Mapping[str, Callable[[Till], None]] = {
     for each in (
         two_customers_are_made,
         a_refusal_comes_late,
+        two_accounts_try_with_one_card,
         a_customer_changes_hands,
         an_account_has_lost_its_link,
         limits_change_while_an_event_is_applied,
